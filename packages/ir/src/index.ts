@@ -1,1 +1,2 @@
-export {};
+export { type Attributes, type AttributeValue, Graph, type Node, type Value } from './graph';
+export type { AttributeSpec, InferContext, KnownValue, OpSchema, Slot } from './schema';

@@ -1,0 +1,9 @@
+//! Kernels: one thread, no allocation, safe entries that check every length.
+//!
+//! Layout. Inside an encoder every activation is a *panel*: `[features][64 tokens]`, features outermost. 8-bit panels keep tokens in
+//! order; 32-bit panels keep them in [`panel::lane_of`] order, which is the order the integer kernels' unpacking produces for free.
+
+pub mod error;
+pub mod panel;
+
+pub use error::KernelError;

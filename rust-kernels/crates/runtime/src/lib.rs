@@ -1,0 +1,3 @@
+//! Validates and executes programs.
+
+pub mod program;

@@ -1,0 +1,1 @@
+//! Generators, guard-page buffers and comparisons that all kernel tests share.

@@ -23,6 +23,9 @@ pub struct Program {
     pub spaces: Vec<Space>,
     /// Every tensor of the program.
     pub buffers: Vec<Buffer>,
+    /// Small constants that planning made (shape arithmetic, positions): little-endian bytes in lower-case hexadecimal.
+    #[serde(default)]
+    pub constants: Vec<String>,
     /// Bytes of memory shared by all threads of a run.
     pub arena_bytes: u64,
     /// Bytes of memory each thread has for itself.
@@ -111,6 +114,8 @@ pub enum Place {
     Scratch(u64),
     /// A constant: index into the weight set (entries of kind `tensor`).
     Weight(usize),
+    /// A constant of this program: index into `constants`.
+    Constant(usize),
 }
 
 /// How a buffer is arranged.

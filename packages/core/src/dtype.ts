@@ -19,7 +19,11 @@ export type TypedArray =
   | BigUint64Array
   | BigInt64Array;
 
-type TypedArrayConstructor = { new (length: number): TypedArray; new (buffer: ArrayBufferLike, byteOffset: number, length: number): TypedArray; readonly BYTES_PER_ELEMENT: number };
+type TypedArrayConstructor = {
+  new (length: number): TypedArray;
+  new (buffer: ArrayBufferLike, byteOffset: number, length: number): TypedArray;
+  readonly BYTES_PER_ELEMENT: number;
+};
 
 const VIEWS: Record<Exclude<DType, 'string'>, TypedArrayConstructor> = {
   f32: Float32Array,

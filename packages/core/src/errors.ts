@@ -1,5 +1,20 @@
 /** Where in the life of a model an error arose. */
-export type Stage = 'usage' | 'read' | 'parse' | 'check' | 'import' | 'compile' | 'ir' | 'quantize' | 'transpose' | 'load' | 'plan' | 'run' | 'text' | 'evaluate' | 'save';
+export type Stage =
+  | 'usage'
+  | 'read'
+  | 'parse'
+  | 'check'
+  | 'import'
+  | 'compile'
+  | 'ir'
+  | 'quantize'
+  | 'transpose'
+  | 'load'
+  | 'plan'
+  | 'run'
+  | 'text'
+  | 'evaluate'
+  | 'save';
 
 /** Every code an {@link EngineError} can carry, with the exit code a command-line tool ends with (sysexits). */
 export const EXIT_CODES = {

@@ -13,17 +13,21 @@ export type Dims = readonly number[];
  * @throws {EngineError} E_SHAPE a dimension is negative, fractional, or the product is not a safe integer; E_LIMIT rank above the limit.
  */
 export function elementCount(dims: Dims, where = 'tensor', stage: Stage = 'check'): number {
-  if (dims.length > LIMITS.rank) throw new EngineError('E_LIMIT', stage, `${where}: rank ${dims.length} is above the limit of ${LIMITS.rank}`, { where });
+  if (dims.length > LIMITS.rank)
+    throw new EngineError('E_LIMIT', stage, `${where}: rank ${dims.length} is above the limit of ${LIMITS.rank}`, { where });
   for (const dim of dims) {
     if (!Number.isSafeInteger(dim) || dim < 0) {
-      throw new EngineError('E_SHAPE', stage, `${where}: dimension ${dim} in [${dims.join(', ')}] is not a non-negative integer`, { where });
+      throw new EngineError('E_SHAPE', stage, `${where}: dimension ${dim} in [${dims.join(', ')}] is not a non-negative integer`, {
+        where,
+      });
     }
   }
   if (dims.includes(0)) return 0;
   let count = 1;
   for (const dim of dims) {
     count *= dim;
-    if (!Number.isSafeInteger(count)) throw new EngineError('E_SHAPE', stage, `${where}: [${dims.join(', ')}] has too many elements`, { where });
+    if (!Number.isSafeInteger(count))
+      throw new EngineError('E_SHAPE', stage, `${where}: [${dims.join(', ')}] has too many elements`, { where });
   }
   return count;
 }

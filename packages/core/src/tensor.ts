@@ -16,7 +16,9 @@ export interface Tensor {
 export function tensor(dtype: DType, dims: Dims, data: TypedArray, where = 'tensor', stage: Stage = 'check'): Tensor {
   const count = elementCount(dims, where, stage);
   if (data.length !== count) {
-    throw new EngineError('E_SHAPE', stage, `${where}: dims [${dims.join(', ')}] need ${count} elements, the data has ${data.length}`, { where });
+    throw new EngineError('E_SHAPE', stage, `${where}: dims [${dims.join(', ')}] need ${count} elements, the data has ${data.length}`, {
+      where,
+    });
   }
   return { dtype, dims: [...dims], data };
 }
@@ -39,4 +41,8 @@ export function toNumbers(value: Tensor): number[] {
 }
 
 /** An s64 tensor of rank 1 from numbers. */
-export const s64 = (values: readonly number[]): Tensor => ({ dtype: 's64', dims: [values.length], data: BigInt64Array.from(values, BigInt) });
+export const s64 = (values: readonly number[]): Tensor => ({
+  dtype: 's64',
+  dims: [values.length],
+  data: BigInt64Array.from(values, BigInt),
+});

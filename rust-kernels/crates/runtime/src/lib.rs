@@ -1,3 +1,4 @@
 //! Validates and executes programs.
 
+pub mod generic;
 pub mod program;

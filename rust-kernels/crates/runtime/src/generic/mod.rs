@@ -1,0 +1,38 @@
+//! The generic path: row-major operators that run outside encoder layers, one program region each.
+//!
+//! The planner resolves everything that shapes decide (axes, permutations, starts and steps, broadcast dims) before it names one of
+//! the native *kinds* here. [`check`] then proves dtypes, dims and attributes once, and the [`GenericOp`] it returns runs without
+//! panicking whatever the data holds: an index that lies outside its tensor ends the run with [`GenericError::Request`].
+//!
+//! Work is divided into *units*, equal consecutive slices of every output. Parts own disjoint ranges of units, so operators are
+//! written in safe code over slices; the two `unsafe` constructors of [`tensor`] are the only place where memory is taken on trust.
+
+pub mod element;
+mod spec;
+mod strided;
+pub mod tensor;
+mod walk;
+
+pub use spec::{GenericError, GenericOp, TensorSpec};
+pub use tensor::{RawTensor, RawTensorMut};
+
+use spec::{Attributes, Plan};
+
+/// Proves one generic step and prepares it.
+///
+/// `x` and `y` are the step's operands in order, `None` where an optional input is absent; `attrs` must hold exactly what the kind
+/// asks for.
+///
+/// # Errors
+/// The reason in words, without the step's name, when the kind is unknown or its operands or attributes do not fit.
+pub fn check(kind: &str, attrs: &Attributes, x: &[Option<TensorSpec>], y: &[TensorSpec]) -> Result<Box<dyn GenericOp>, String> {
+    let step = spec::Step::new(attrs, x, y)?;
+    let plan: Plan = match kind {
+        "strided" => strided::plan(&step)?,
+        _ => return Err(format!("no generic operator is named {kind:?}")),
+    };
+    Ok(Box::new(spec::Divided::new(&step, plan)?))
+}
+
+#[cfg(test)]
+mod testing;

@@ -1,1 +1,2 @@
-export {};
+export type * from './program';
+export type * from './types';

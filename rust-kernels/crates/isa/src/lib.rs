@@ -3,7 +3,21 @@
 //! A [`Tier`] is what a user names and a report prints. A token such as [`Avx512Vnni`] is proof that the instructions exist;
 //! only detection makes one, and matrix kernels demand it as an argument, which is what makes their `unsafe` calls sound.
 
-#![cfg_attr(not(target_arch = "x86_64"), forbid(unsafe_code))]
+//! [`Simd`] is the width-independent vector that row-wise kernels are written against.
+//!
+//! `RUSTFLAGS="--cfg ne_portable"` compiles all x86 code out, as on any other architecture.
+
+#![cfg_attr(any(not(target_arch = "x86_64"), ne_portable), forbid(unsafe_code))]
+
+#[cfg(all(target_arch = "x86_64", not(ne_portable)))]
+mod avx2;
+#[cfg(all(target_arch = "x86_64", not(ne_portable)))]
+mod avx512;
+mod scalar;
+mod simd;
+
+pub use scalar::Scalar;
+pub use simd::{Simd, SimdOp};
 
 use std::sync::OnceLock;
 
@@ -71,7 +85,7 @@ pub struct Isa {
 
 /// What the CPU and the operating system offer together (the standard macro checks XCR0).
 fn detect() -> Isa {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
     {
         use std::is_x86_feature_detected as has;
         let avx2 = has!("avx2") && has!("fma");
@@ -91,7 +105,7 @@ fn detect() -> Isa {
         };
         Isa { tier, bf16: avx512 && has!("avx512bf16"), vnni_ymm: avx2 && has!("avxvnni") }
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(any(not(target_arch = "x86_64"), ne_portable))]
     Isa { tier: Tier::Scalar, bf16: false, vnni_ymm: false }
 }
 
@@ -174,3 +188,7 @@ mod tests {
         assert_eq!(Tier::parse("sse9"), None);
     }
 }
+
+#[cfg(test)]
+#[path = "simd_tests.rs"]
+mod simd_tests;

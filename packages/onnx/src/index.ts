@@ -1,1 +1,35 @@
-export {};
+export {
+  attribute,
+  attributeFloat,
+  attributeFloats,
+  attributeGraph,
+  attributeInt,
+  attributeInts,
+  attributeString,
+  attributeStrings,
+  attributeTensor,
+} from './attributes';
+export { type GraphParts, type ModelOptions, makeGraph, makeModel, makeNode, makeTensor, makeValueInfo } from './build';
+export { checkModel } from './check/model';
+export { type DecodeOptions, decodeModel, decodeTensor } from './decode-model';
+export { type ReadOptions, readModel } from './read-model';
+export type {
+  OnnxAttribute,
+  OnnxAttributeType,
+  OnnxDeviceConfiguration,
+  OnnxDType,
+  OnnxExternalData,
+  OnnxFunction,
+  OnnxGraph,
+  OnnxModel,
+  OnnxNode,
+  OnnxNodeDevices,
+  OnnxOnlyDType,
+  OnnxSharding,
+  OnnxSparseTensor,
+  OnnxTensor,
+  OnnxTrainingInfo,
+  OnnxType,
+  OnnxValueAttributeType,
+  OnnxValueInfo,
+} from './types';

@@ -1,0 +1,2 @@
+import type { OnnxModel } from '../types';
+export function checkModel(_model: OnnxModel): void {}

@@ -1,0 +1,56 @@
+import { LIMITS, type Limits } from '@neural-engine/core';
+import { checkModel } from './check/model';
+import type { DecodeContext } from './decode/context';
+import { decodeModelMessage } from './decode/model';
+import { decodeTensorMessage } from './decode/tensor';
+import { fail } from './errors';
+import type { ExternalRoot } from './external/open';
+import { ExternalStore } from './external/store';
+import { onnx } from './generated/onnx.js';
+import type { OnnxModel, OnnxTensor } from './types';
+import { messageReader } from './wire/reader';
+import { scan } from './wire/scan';
+
+/** How to treat a file. */
+export interface DecodeOptions {
+  /** The folder of external tensors. Without one, a model given as bytes must hold all its tensors itself. */
+  directory?: string;
+  /** Overrides of the limits in `LIMITS` of core. */
+  limits?: Partial<Limits>;
+  /** Accepts external files that have further hard links. Default false: a hard link can stand for a file outside the folder. */
+  allowHardlinks?: boolean;
+  /** False skips {@link checkModel}, for tools that look at broken models. Default true. */
+  check?: boolean;
+}
+
+/** Decodes with a given place for external data. */
+export function decodeWithRoot(bytes: Uint8Array, root: ExternalRoot | undefined, options: DecodeOptions): OnnxModel {
+  const limits: Limits = { ...LIMITS, ...options.limits };
+  if (bytes.byteLength === 0) fail('E_PARSE', 'parse', 'model', 'the file is empty: no graph, no opset_import');
+  scan(bytes, 'ModelProto', limits);
+  const message = onnx.ModelProto.decode(...messageReader(bytes));
+  const context: DecodeContext = { limits, external: root && new ExternalStore(root), warnings: [], weightBytes: 0 };
+  const model = decodeModelMessage(message, context);
+  if (options.check !== false) checkModel(model);
+  return model;
+}
+
+/**
+ * Decodes the bytes of an ONNX file. Tensor data stay views of `bytes`, which must not change afterwards.
+ *
+ * @throws {EngineError} E_PARSE not protobuf or not ONNX, with the offset; E_LIMIT; E_MODEL, E_SHAPE, E_SPARSE, E_QUANT,
+ *   E_UNSUPPORTED invalid content; E_PATH, E_NOT_FOUND external data.
+ */
+export function decodeModel(bytes: Uint8Array, options: DecodeOptions = {}): OnnxModel {
+  const { directory } = options;
+  const root = directory === undefined ? undefined : { folder: directory, allowHardlinks: options.allowHardlinks ?? false };
+  return decodeWithRoot(bytes, root, options);
+}
+
+/** Decodes a single tensor, as the `.pb` files beside ONNX's own tests hold it. @throws {EngineError} as {@link decodeModel}. */
+export function decodeTensor(bytes: Uint8Array, options: Pick<DecodeOptions, 'limits'> = {}): OnnxTensor {
+  const limits: Limits = { ...LIMITS, ...options.limits };
+  scan(bytes, 'TensorProto', limits);
+  const context: DecodeContext = { limits, external: undefined, warnings: [], weightBytes: 0 };
+  return decodeTensorMessage(onnx.TensorProto.decode(...messageReader(bytes)), 'tensor', context);
+}

@@ -1,0 +1,289 @@
+import { elementCount } from '@neural-engine/core';
+import type { BufferSpec, Port, Region, Step, Units } from '@neural-engine/kernels';
+import type { GenericLowering } from '../lower/generic/types';
+import type { Prepared, PreparedNode } from '../prepare/prepared';
+import type { ConcreteValue } from './concrete';
+import type { ConcreteSpace } from './plan';
+import { computeDType, RowBuffers } from './rows';
+import type { Chain, GenericNode, PanelNode } from './schedule';
+import { StoragePlan } from './storage';
+
+export interface Emitted {
+  inputs: Port[];
+  outputs: Port[];
+  buffers: BufferSpec[];
+  constants: string[];
+  arenaBytes: number;
+  scratchBytes: number;
+  regions: Region[];
+}
+
+/** Chooses buffers and steps for chains, in order, and places all memory at the end. */
+export function emitChains(
+  prepared: Prepared,
+  chains: readonly Chain[],
+  spaces: readonly ConcreteSpace[],
+  values: ReadonlyMap<string, ConcreteValue>,
+  generic: ReadonlyMap<PreparedNode, GenericLowering>,
+  taps: readonly string[],
+): Emitted {
+  const outputs = [...prepared.graph.outputs, ...taps];
+  const emitter = new Emitter(prepared, chains, spaces, values, generic, outputs);
+  return emitter.emit();
+}
+
+class Emitter {
+  private readonly storage = new StoragePlan();
+  private readonly rows: RowBuffers;
+  private readonly panelBuffers = new Map<string, number>();
+  private readonly regions: { units: Units; steps: Step[] }[] = [];
+  /** Position of the last panel node that reads each panel value. */
+  private readonly lastRead = new Map<string, number>();
+  /** Panel values that something outside their component reads row by row. */
+  private readonly exported = new Set<string>();
+  private position = 0;
+
+  constructor(
+    private readonly prepared: Prepared,
+    private readonly chains: readonly Chain[],
+    private readonly spaces: readonly ConcreteSpace[],
+    private readonly values: ReadonlyMap<string, ConcreteValue>,
+    private readonly generic: ReadonlyMap<PreparedNode, GenericLowering>,
+    private readonly outputs: readonly string[],
+  ) {
+    this.rows = new RowBuffers(prepared, values, this.storage, outputs, generic);
+    this.findUses();
+  }
+
+  emit(): Emitted {
+    for (const chain of this.chains) {
+      if (chain.kind === 'token_map') this.tokenMap(chain.component);
+      else if (chain.kind === 'generic') this.genericNode(chain.node);
+      else this.panelChain(chain.component, chain.nodes);
+    }
+    for (const { from, output } of this.rows.copies()) {
+      const { dims } = this.values.get(from)!;
+      this.whole({ op: 'generic', kind: 'strided', x: [this.rows.of(from)], y: [this.rows.output(output)], attrs: { dims: [elementCount(dims)], strides: [1], offset: 0 } });
+    }
+    const port = (name: string): Port => {
+      const value = this.values.get(name)!;
+      return { name, dtype: computeDType(value), dims: [...value.dims] };
+    };
+    return {
+      inputs: this.prepared.graph.inputs.map(port),
+      outputs: this.outputs.map(port),
+      constants: this.rows.constants,
+      regions: this.regions,
+      ...this.storage.place(),
+    };
+  }
+
+  private findUses(): void {
+    let position = 0;
+    for (const chain of this.chains) {
+      if (chain.kind !== 'panel') continue;
+      for (const node of chain.nodes) {
+        for (const name of node.reads) {
+          this.lastRead.set(name, position);
+          const panel = this.prepared.panels.get(name);
+          if (panel && panel.component !== node.component) this.exported.add(name);
+        }
+        position++;
+      }
+    }
+    const read = [...this.generic.values()].flatMap((lowering) => ('alias' in lowering ? [lowering.alias] : lowering.steps.flatMap((step) => step.x)));
+    const masks = this.prepared.components.map((component) => component.mask);
+    for (const name of [...read, ...masks, ...this.outputs]) if (name && this.prepared.panels.has(name)) this.exported.add(name);
+  }
+
+  private tokenMap(component: number): void {
+    const { mask, maskedBias } = this.prepared.components[component]!;
+    this.whole({ op: 'token_map', space: component, mask: mask === undefined ? null : this.rows.of(mask), masked_bias: maskedBias });
+  }
+
+  private genericNode(node: GenericNode): void {
+    const lowering = this.generic.get(node)!;
+    if ('alias' in lowering) return;
+    const local = new Map<string, number>();
+    for (const value of lowering.temporaries ?? []) local.set(value.name, value.constant ? this.rows.constant(value.constant) : this.rows.temporary(computeDType(value), value.dims));
+    const buffer = (name: string): number => local.get(name) ?? this.rows.of(name);
+    for (const step of lowering.steps) {
+      this.whole({ op: 'generic', kind: step.kind, x: step.x.map((name) => (name ? buffer(name) : null)), y: step.y.map(buffer), attrs: step.attrs });
+    }
+  }
+
+  private panelChain(component: number, nodes: readonly PanelNode[]): void {
+    const { group, split } = this.spaces[component]!;
+    const chain = new PanelChain(this.regions, { panels: { space: component, group } }, split ? { split: { space: component } } : undefined);
+    for (const node of nodes) {
+      this.panelNode(node, chain);
+      for (const name of node.writes) if (this.exported.has(name)) this.note(chain.add({ op: 'to_rows', x: this.panelBuffers.get(name)!, y: this.rows.of(name) }));
+      this.position++;
+    }
+  }
+
+  private panelNode(node: PanelNode, chain: PanelChain): void {
+    const { op } = node;
+    const read = (name: string): number => this.panelRead(name, node.component, chain);
+    const add = (step: Step): void => this.note(chain.add(step));
+    switch (op.op) {
+      case 'embed':
+        return add({
+          op: 'embed',
+          ids: this.rows.of(op.ids),
+          word: this.weight(op.word),
+          position: op.position === null ? null : this.weight(op.position),
+          types: op.types === null ? null : this.rows.of(op.types),
+          type_table: op.typeTable === null ? null : this.weight(op.typeTable),
+          y: this.fresh(op.y),
+        });
+      case 'linear':
+      case 'linear_i8': {
+        const x = read(op.x);
+        const residual = op.residual === null ? null : read(op.residual);
+        const inPlace = op.residual !== null && op.residual !== op.x && this.diesHere(op.residual) && this.prepared.panels.get(op.y)!.dtype === 'f32';
+        const y = inPlace ? this.share(op.y, residual!) : this.fresh(op.y);
+        const tail = { weight: op.weight, x, y, residual: residual === null ? null : inPlace ? ('in_place' as const) : { buffer: residual }, act: op.act };
+        if (op.op === 'linear') return add({ op: 'linear', bias: op.bias, ...tail });
+        return add({ op: 'linear_i8', init: op.init, mul: op.mul, add: op.add, code: op.code, table: op.table, ...tail });
+      }
+      case 'layer_norm': {
+        let x = read(op.x);
+        if (this.diesHere(op.x)) this.share(op.y, x);
+        else {
+          const copy = this.fresh(op.y);
+          add({ op: 'activate', x, y: copy, act: 'none' });
+          x = copy;
+        }
+        const quantized = op.quantized === null ? null : this.fresh(op.quantized);
+        return add({ op: 'layer_norm', x, gamma: op.gamma, beta: op.beta, epsilon: op.epsilon, quantized, code: op.code });
+      }
+      case 'quantize':
+      case 'dequantize':
+        return add({ op: op.op, x: read(op.x), y: this.fresh(op.y), code: op.code });
+      case 'attention':
+      case 'attention_i8': {
+        const [q, k, v] = [read(op.q), read(op.k), read(op.v)];
+        const ports = { q, k, v, y: this.fresh(op.y), heads: op.heads, scale: op.scale };
+        return add(op.op === 'attention' ? { op: 'attention', ...ports } : { op: 'attention_i8', ...ports, out_scale: op.outScale, zero: op.zero });
+      }
+      case 'activate': {
+        const x = read(op.x);
+        return add({ op: 'activate', x, y: this.diesHere(op.x) ? this.share(op.y, x) : this.fresh(op.y), act: op.act });
+      }
+      case 'add': {
+        const [a, b] = [read(op.a), read(op.b)];
+        const y = op.a !== op.b && this.diesHere(op.a) ? this.share(op.y, a) : this.fresh(op.y);
+        return add({ op: 'add_panels', a, b, y });
+      }
+    }
+  }
+
+  /** The value has no reader after the current node (rows are copied out as soon as it is made). */
+  private diesHere(name: string): boolean {
+    return this.lastRead.get(name) === this.position;
+  }
+
+  private panelRead(name: string, component: number, chain: PanelChain): number {
+    const panel = this.prepared.panels.get(name);
+    const made = this.panelBuffers.get(name);
+    if (panel?.component === component && made !== undefined) return made;
+    const { dims } = this.values.get(name)!;
+    const features = dims[dims.length - 1]!;
+    const { panels, group } = this.spaces[component]!;
+    const buffer = this.storage.buffer(this.storage.panels(features, 'f32', panels, group), 'f32', { panels: { space: component, features } });
+    this.note(chain.add({ op: 'from_rows', x: this.rows.of(name), y: buffer }));
+    return buffer;
+  }
+
+  private fresh(name: string): number {
+    const { features, dtype, component } = this.prepared.panels.get(name)!;
+    const { panels, group } = this.spaces[component]!;
+    const buffer = this.storage.buffer(this.storage.panels(features, dtype, panels, group), dtype, { panels: { space: component, features } });
+    this.panelBuffers.set(name, buffer);
+    return buffer;
+  }
+
+  private share(name: string, buffer: number): number {
+    this.panelBuffers.set(name, buffer);
+    return buffer;
+  }
+
+  private weight(index: number): number {
+    const name = `weight ${index}`;
+    const found = this.panelBuffers.get(name);
+    if (found !== undefined) return found;
+    const { dtype, dims } = this.prepared.tables.get(index)!;
+    return this.share(name, this.storage.buffer(this.storage.fixed({ weight: index }), dtype, { rows: [...dims] }));
+  }
+
+  private whole(step: Step): void {
+    this.regions.push({ units: 'whole', steps: [step] });
+    this.note(step);
+  }
+
+  /** Records when the step just added touches its buffers. */
+  private note(step: Step): void {
+    const region = this.regions.length - 1;
+    const { units, steps } = this.regions[region]!;
+    const at = { region, step: steps.length - 1 };
+    const everywhere = units === 'whole' || 'split' in units;
+    const across = step.op === 'attention' || step.op === 'attention_i8' ? [step.k, step.v] : [];
+    for (const buffer of buffersOf(step)) this.storage.use(buffer, at, everywhere || across.includes(buffer));
+  }
+}
+
+/** The regions that one chain becomes: one, or one a step where panels are too few to share among the threads. */
+class PanelChain {
+  private open = false;
+  constructor(
+    private readonly regions: { units: Units; steps: Step[] }[],
+    private readonly byPanel: Units,
+    private readonly bySplit: Units | undefined,
+  ) {}
+
+  add(step: Step): Step {
+    if (this.bySplit) {
+      const divides = step.op === 'linear' || step.op === 'linear_i8' || step.op === 'attention' || step.op === 'attention_i8';
+      this.regions.push({ units: divides ? this.bySplit : this.byPanel, steps: [step] });
+      return step;
+    }
+    if (!this.open) this.regions.push({ units: this.byPanel, steps: [] });
+    this.open = true;
+    this.regions[this.regions.length - 1]!.steps.push(step);
+    return step;
+  }
+}
+
+function buffersOf(step: Step): number[] {
+  const all: (number | null | undefined)[] = [];
+  switch (step.op) {
+    case 'token_map':
+      all.push(step.mask);
+      break;
+    case 'embed':
+      all.push(step.ids, step.word, step.position, step.types, step.type_table, step.y);
+      break;
+    case 'linear':
+    case 'linear_i8':
+      all.push(step.x, step.y, typeof step.residual === 'object' ? step.residual?.buffer : null);
+      break;
+    case 'layer_norm':
+      all.push(step.x, step.quantized);
+      break;
+    case 'attention':
+    case 'attention_i8':
+      all.push(step.q, step.k, step.v, step.y);
+      break;
+    case 'add_panels':
+      all.push(step.a, step.b, step.y);
+      break;
+    case 'generic':
+      all.push(...step.x, ...step.y);
+      break;
+    default:
+      all.push(step.x, step.y);
+  }
+  return all.filter((buffer): buffer is number => typeof buffer === 'number');
+}
+

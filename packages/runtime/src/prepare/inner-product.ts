@@ -1,0 +1,108 @@
+import { EngineError } from '@neural-engine/core';
+import type { Graph, Node } from '@neural-engine/ir';
+import { decideSparse, type DecideOptions } from '@neural-engine/sparsity';
+import type { Activation, Code } from '@neural-engine/kernels';
+import { activationTable } from './activation-table';
+import { codeOf, constantInput, rangeInput } from './codes';
+import type { KernelChoice, PanelOp } from './prepared';
+import type { WeightSpecs } from './weight-specs';
+
+/** Slots of the operator, as its schema lists them. */
+const SLOT = { x: 0, weight: 1, bias: 2, residual: 3, xMin: 4, weightMin: 6, weightMax: 7, preMin: 8, yMin: 10 } as const;
+
+export interface LinearLowering {
+  readonly op: PanelOp;
+  readonly choice: KernelChoice;
+}
+
+/**
+ * InnerProduct with a constant weight → an f32 or u8 × s8 linear step.
+ *
+ * `asUnsigned` makes an s8 output u8 with zero point 128: the form in which attention reads its queries.
+ */
+export function lowerInnerProduct(graph: Graph, node: Node, weights: WeightSpecs, sparse: DecideOptions, asUnsigned = false): LinearLowering {
+  const weight = constantInput(graph, node, SLOT.weight, 'the weight');
+  const transposed = node.attributes['transposed'] === true;
+  const [first, second] = weight.dims as [number, number];
+  const [m, k] = transposed ? [first, second] : [second, first];
+  const decision = decideSparse({ data: weight.data, out: m, in: k, transposed }, sparse);
+  const format = decision.sparse ? 'sparse4x1' : 'dense';
+  const order = transposed ? 'mk' : 'km';
+  const act = (node.attributes['activation'] ?? 'none') as Activation;
+  const residual = node.inputs[SLOT.residual] || null;
+  const base = { x: node.inputs[SLOT.x]!, y: node.outputs[0]!, residual };
+  const bias = graph.constant(node.inputs[SLOT.bias]);
+  const report = (kernel: KernelChoice['kernel']): KernelChoice => ({ node: node.name, weight: node.inputs[SLOT.weight]!, kernel, out: m, in: k, zeroRatio: decision.zeroRatio, reason: decision.reason });
+
+  if (weight.dtype === 'f32') {
+    const index = weights.linear({ kind: 'linear_f32', format, m, k, order, data: weight.data as Float32Array });
+    return {
+      op: { op: 'linear', ...base, weight: index, bias: bias ? weights.tensor(bias) : null, act },
+      choice: report(decision.sparse ? 'linear_f32_4x1' : 'linear_f32_dense'),
+    };
+  }
+  if (weight.dtype !== 's8') {
+    throw new EngineError('E_UNSUPPORTED', 'load', `node "${node.name}" (InnerProduct): weights of ${weight.dtype} are not supported`, { where: node.name });
+  }
+
+  const data = weight.data as Int8Array;
+  const x = rangeInput(graph, node, SLOT.xMin, 'the input');
+  const xCode = codeOf('u8', x.min, x.max);
+  const weightMin = constantInput(graph, node, SLOT.weightMin, 'the weight minimum').data;
+  const weightMax = constantInput(graph, node, SLOT.weightMax, 'the weight maximum').data;
+  const outDtype = (node.attributes['output_dtype'] ?? 'f32') as 'f32' | 'u8' | 's8';
+
+  // What the finished f32 value is multiplied and shifted by inside the one fused multiply-add.
+  let out: Code = { scale: 1, zero: 0 };
+  let code: Code | null = null;
+  let table: number | null = null;
+  if (outDtype !== 'f32') {
+    const y = rangeInput(graph, node, SLOT.yMin, 'the output');
+    const plain = codeOf(outDtype, y.min, y.max);
+    const yCode = asUnsigned && outDtype === 's8' ? { ...plain, zero: plain.zero + 128 } : plain;
+    
+    if (act === 'none') out = yCode;
+    else if (node.inputs[SLOT.preMin] && outDtype === 'u8') {
+      const pre = rangeInput(graph, node, SLOT.preMin, 'the value before the activation');
+      out = codeOf('u8', pre.min, pre.max);
+      table = weights.u8(activationTable(act, out, yCode));
+    } else code = yCode;
+  }
+
+  const init = new Int32Array(m);
+  const mul = new Float32Array(m);
+  const add = new Float32Array(m);
+  const sums = rowSums(data, m, k, transposed);
+  const folded = bias?.dtype === 's32';
+  for (let row = 0; row < m; row++) {
+    const at = weightMin.length === 1 ? 0 : row;
+    const weightScale = codeOf('s8', Number(weightMin[at]), Number(weightMax[at])).scale;
+    // A bias that is already s32 carries the zero point correction (IR files of the original up to 1.1).
+    init[row] = folded ? Number(bias.data[row]) : -xCode.zero * sums[row]!;
+    mul[row] = out.scale / (xCode.scale * weightScale);
+    add[row] = (bias && !folded ? Number(bias.data[row]) : 0) * out.scale + out.zero;
+  }
+  const index = weights.linear({ kind: 'linear_u8s8', format, m, k, order, data });
+  return {
+    op: {
+      op: 'linear_i8',
+      ...base,
+      weight: index,
+      init: weights.s32(init),
+      mul: weights.f32(mul),
+      add: weights.f32(add),
+      act: table === null ? act : 'none',
+      code,
+      table,
+      unsigned: asUnsigned && outDtype === 's8',
+    },
+    choice: report(decision.sparse ? 'linear_u8s8_4x1' : 'linear_u8s8_dense'),
+  };
+}
+
+function rowSums(data: Int8Array, m: number, k: number, transposed: boolean): Int32Array {
+  const sums = new Int32Array(m);
+  if (transposed) for (let row = 0, at = 0; row < m; row++) for (let i = 0; i < k; i++) sums[row]! += data[at++]!;
+  else for (let i = 0, at = 0; i < k; i++) for (let row = 0; row < m; row++) sums[row]! += data[at++]!;
+  return sums;
+}

@@ -1,0 +1,132 @@
+import { EngineError } from '@neural-engine/core';
+import { Graph, type Node } from '@neural-engine/ir';
+import type { DecideOptions } from '@neural-engine/sparsity';
+import type { Code, WeightSpec } from '@neural-engine/kernels';
+import { lowerAttention } from './attention';
+import { codeOf, rangeInput } from './codes';
+import { fuseQuantize } from './fuse-quantize';
+import { findComponents, panelInputs } from './components';
+import { decompose } from './decompose';
+import { lowerInnerProduct } from './inner-product';
+import type { KernelChoice, PanelOp, PanelValue, Prepared, PreparedNode } from './prepared';
+import { keyMaskOf, PANEL_ACTIVATIONS, selectPanelNodes } from './select-panels';
+import { WeightSpecs, X} from './weight-specs';
+
+export interface PrepareOptions {
+  readonly sparse?: DecideOptions;
+}
+
+/** Constants up to this size stay with the graph: shape arithmetic reads them while planning. */
+const INLINE_ELEMENTS = 64;
+
+/**
+ * Decides, once per model, which nodes run as panel steps and with which weights.
+ *
+ * @throws {EngineError} E_QUANT, E_UNSUPPORTED a quantised node lacks a constant range, or mixes dtypes no kernel has.
+ */
+export function prepare(source: Graph, options: PrepareOptions = {}): { prepared: Prepared; weights: WeightSpec[] } {
+  const graph = source.clone();
+  const producers = graph.producers();
+  decompose(graph, (node) => keepsEngineForm(node, producers));
+  const panel = selectPanelNodes(graph);
+  const maskUse = new Set([...panel].filter((node) => node.op === 'Attention').map((node) => node.inputs[3]).filter(Boolean));
+  const generic = graph.nodes.filter((node) => !panel.has(node) && !(node.op === 'PaddingMask' && maskUse.has(node.outputs[0]!)));
+  const maskIsRead = new Set(generic.flatMap((node) => node.inputs));
+  for (const node of graph.nodes) {
+    if (node.op === 'PaddingMask' && (maskIsRead.has(node.outputs[0]!) || graph.outputs.includes(node.outputs[0]!))) {
+      throw new EngineError('E_UNSUPPORTED', 'load', `the additive mask "${node.outputs[0]}" is read outside attention`, { where: node.name });
+    }
+  }
+
+  const { components, of } = findComponents(graph, panel);
+  const weights = new WeightSpecs();
+  const panels = new Map<string, PanelValue>();
+  const choices: KernelChoice[] = [];
+  const consumers = graph.consumers();
+  const nodes: PreparedNode[] = [];
+  const genericSet = new Set(generic);
+  for (const node of graph.nodes) {
+    if (genericSet.has(node)) {
+      nodes.push({ kind: 'generic', name: node.name, node, reads: node.inputs.filter((name) => name && !graph.constant(name)), writes: node.outputs.filter(Boolean) });
+      continue;
+    }
+    if (!panel.has(node)) continue;
+    const component = of.get(node)!;
+    const op = lowerPanelNode(graph, node, weights, options, consumers, choices);
+    const place = (name: string, dtype: PanelValue['dtype']): void => {
+      const shape = graph.value(name).shape;
+      const features = shape?.[shape.length - 1];
+      if (typeof features !== 'number') throw new EngineError('E_SHAPE', 'load', `the last dimension of "${name}" must be known to run as panels`, { where: node.name });
+      panels.set(name, { features, dtype, component });
+    };
+    for (const output of node.outputs) place(output, outputDtype(graph, node, op));
+    const extra = op.op === 'embed' ? [op.ids, op.types] : [];
+    const reads = [...panelInputs(node), ...extra].filter((name): name is string => Boolean(name));
+    nodes.push({ kind: 'panel', name: node.name, component, op, reads, writes: node.outputs });
+  }
+
+  const tensors = new Map<string, number>();
+  for (const node of generic) {
+    for (const input of node.inputs) {
+      const constant = graph.constant(input);
+      if (constant) tensors.set(input, weights.tensor(constant));
+    }
+  }
+  for (const output of graph.outputs) {
+    const constant = graph.constant(output);
+    if (constant) tensors.set(output, weights.tensor(constant));
+  }
+  for (const value of graph.values.values()) {
+    if (value.constant && (value.constant.data.length > INLINE_ELEMENTS || panelOnly(value.name, consumers, panel))) delete value.constant;
+  }
+  const tables: Prepared['tables'] = new Map(weights.list.flatMap((spec, i) => (spec.kind === 'tensor' ? [[i, { dtype: spec.dtype, dims: spec.dims }] as const] : [])));
+  return { prepared: { graph, nodes: fuseQuantize(nodes), panels, components, tensors, tables, choices }, weights: weights.list };
+}
+
+const panelOnly = (name: string, consumers: ReadonlyMap<string, Node[]>, panel: ReadonlySet<Node>): boolean => (consumers.get(name) ?? []).every((node) => panel.has(node));
+
+function keepsEngineForm(node: Node, producers: ReadonlyMap<string, Node>): boolean {
+  return node.op !== 'Attention' || keyMaskOf(node, producers).ok;
+}
+
+function outputDtype(graph: Graph, node: Node, op: PanelOp): PanelValue['dtype'] {
+  // A query that attention reads unsigned is u8 here although the graph says s8.
+  if (op.op === 'linear_i8' && op.unsigned) return 'u8';
+  const dtype = graph.value(node.outputs[0]!).dtype;
+  return dtype === 'u8' || dtype === 's8' ? dtype : 'f32';
+}
+
+function lowerPanelNode(graph: Graph, node: Node, weights: WeightSpecs, options: PrepareOptions, consumers: ReadonlyMap<string, Node[]>, choices: KernelChoice[]): PanelOp {
+  const [x, second, third] = node.inputs as [string, string | undefined, string | undefined];
+  const y = node.outputs[0]!;
+  const tensor = (name: string | undefined): number | null => (name ? weights.tensor(graph.constant(name)!) : null);
+  const code = (dtype: 'u8' | 's8'): Code => {
+    const { min, max } = rangeInput(graph, node, 1, 'the value');
+    return codeOf(dtype, min, max);
+  };
+  switch (node.op) {
+    case 'Embeddings':
+      return { op: 'embed', ids: x, word: tensor(second)!, position: tensor(third), types: node.inputs[3] || null, typeTable: tensor(node.inputs[4]), y };
+    case 'InnerProduct': {
+      const readers = consumers.get(y) ?? [];
+      const isQuery = readers.length > 0 && readers.every((reader) => reader.op === 'Attention' && reader.inputs[0] === y && reader.inputs[1] !== y && reader.inputs[2] !== y);
+      const { op, choice } = lowerInnerProduct(graph, node, weights, options.sparse ?? {}, isQuery && graph.value(y).dtype === 's8');
+      choices.push(choice);
+      return op;
+    }
+    case 'LayerNorm':
+      return { op: 'layer_norm', x, y, gamma: tensor(second)!, beta: tensor(third)!, epsilon: (node.attributes['epsilon'] as number) ?? 1e-5, quantized: null, code: null };
+    case 'Attention':
+      return lowerAttention(graph, node);
+    case 'Quantize':
+      return { op: 'quantize', x, y, code: code(node.attributes['dtype'] as 'u8' | 's8') };
+    case 'Dequantize':
+      return { op: 'dequantize', x, y, code: code(graph.value(x).dtype as 'u8' | 's8') };
+    case 'Gelu':
+      return { op: 'activate', x, y, act: node.attributes['approximate'] === 'tanh' ? 'gelu_tanh' : 'gelu_erf' };
+    case 'Add':
+      return { op: 'add', a: x, b: second!, y };
+    default:
+      return { op: 'activate', x, y, act: PANEL_ACTIVATIONS[node.op]! };
+  }
+}

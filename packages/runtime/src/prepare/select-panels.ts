@@ -1,0 +1,58 @@
+import type { Graph, Node } from '@neural-engine/ir';
+
+/** Unary operators that are an activation step on panels. */
+export const PANEL_ACTIVATIONS: Readonly<Record<string, 'relu' | 'tanh' | 'sigmoid'>> = { Relu: 'relu', Tanh: 'tanh', Sigmoid: 'sigmoid' };
+
+const rank = (graph: Graph, name: string | undefined): number => (name ? (graph.values.get(name)?.shape?.length ?? 0) : 0);
+
+/** The mask that a panel attention can obey: none, or a PaddingMask of a [batch, sequence] value. */
+export function keyMaskOf(node: Node, producers: ReadonlyMap<string, Node>): { ok: boolean; padding?: Node } {
+  const mask = node.inputs[3];
+  if (!mask) return { ok: true };
+  const padding = producers.get(mask);
+  return padding?.op === 'PaddingMask' ? { ok: true, padding } : { ok: false };
+}
+
+/**
+ * The nodes that run as panel steps.
+ *
+ * Products with constant weights, embeddings, attention under a key mask, LayerNorm and the cheap steps between them. Steps that gain
+ * nothing alone (activation, addition, quantise) are taken only next to others, where staying in panels saves two transpositions.
+ */
+export function selectPanelNodes(graph: Graph): Set<Node> {
+  const producers = graph.producers();
+  const panel = new Set<Node>();
+  const fromPanel = (name: string | undefined): boolean => Boolean(name && panel.has(producers.get(name)!));
+  const constant = (name: string | undefined): boolean => graph.constant(name) !== undefined;
+  const isF32 = (name: string | undefined): boolean => Boolean(name && graph.values.get(name)?.dtype === 'f32');
+
+  const accepts = (node: Node): boolean => {
+    const [a, b] = node.inputs;
+    switch (node.op) {
+      case 'Embeddings':
+        return constant(b) && (!node.inputs[2] || constant(node.inputs[2])) && (!node.inputs[4] || constant(node.inputs[4]));
+      case 'InnerProduct':
+        return constant(b) && rank(graph, a) >= 2;
+      case 'LayerNorm':
+        return isF32(a) && constant(b) && constant(node.inputs[2]) && rank(graph, a) >= 2;
+      case 'Attention':
+        return keyMaskOf(node, producers).ok && [0, 1, 2].every((slot) => rank(graph, node.inputs[slot]) === 3);
+      case 'Quantize':
+      case 'Dequantize':
+        return constant(b) && constant(node.inputs[2]) && rank(graph, a) >= 2;
+      case 'Gelu':
+        return isF32(a) && fromPanel(a);
+      case 'Add':
+        return isF32(a) && fromPanel(a) && fromPanel(b) && sameShape(graph, a!, b!);
+      default:
+        return PANEL_ACTIVATIONS[node.op] !== undefined && isF32(a) && fromPanel(a);
+    }
+  };
+  for (const node of graph.nodes) if (accepts(node)) panel.add(node);
+  return panel;
+}
+
+function sameShape(graph: Graph, a: string, b: string): boolean {
+  const [x, y] = [graph.value(a).shape, graph.value(b).shape];
+  return Boolean(x && y && x.length === y.length && x.every((dim, i) => dim !== null && dim === y[i]));
+}

@@ -3,18 +3,19 @@ import { describeNode } from './decode/node';
 import { fail, quote } from './errors';
 import type { OnnxAttribute, OnnxAttributeType, OnnxGraph, OnnxNode, OnnxTensor } from './types';
 
-type ValueOf<T extends OnnxAttributeType> = Extract<OnnxAttribute, { type: T }>['value'];
+/** Value type of each kind of attribute. */
+type Values = { [A in OnnxAttribute as A['type']]: A['value'] };
 
 /**
  * The value of an attribute of the given type, or undefined where the node has none of that name.
  * @throws {EngineError} E_MODEL the attribute has another type.
  */
-export function attribute<T extends OnnxAttributeType>(node: OnnxNode, name: string, type: T): ValueOf<T> | undefined {
+export function attribute<T extends OnnxAttributeType>(node: OnnxNode, name: string, type: T): Values[T] | undefined {
   const found: { type: OnnxAttributeType; value: unknown } | undefined = node.attributes.get(name);
   if (found === undefined) return undefined;
   if (found.type !== type)
     fail('E_MODEL', 'check', describeNode(node), `attribute ${quote(name)} is of type ${found.type}, expected ${type}`);
-  return found.value as ValueOf<T>;
+  return found.value as Values[T];
 }
 
 function withDefault<T>(node: OnnxNode, name: string, value: T | undefined, fallback: T | undefined): T {

@@ -2,8 +2,8 @@
 //!
 //! A [`Tier`] is what a user names and a report prints. A token such as [`Avx512Vnni`] is proof that the instructions exist;
 //! only detection makes one, and matrix kernels demand it as an argument, which is what makes their `unsafe` calls sound.
-
-//! [`Simd`] is the width-independent vector that row-wise kernels are written against.
+//!
+//! [`Simd`] is the width-independent vector that row-wise kernels are written against, [`math`] its elementary functions.
 //!
 //! `RUSTFLAGS="--cfg ne_portable"` compiles all x86 code out, as on any other architecture.
 
@@ -13,6 +13,7 @@
 mod avx2;
 #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
 mod avx512;
+pub mod math;
 mod scalar;
 mod simd;
 

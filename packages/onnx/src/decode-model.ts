@@ -1,4 +1,5 @@
 import { LIMITS, type Limits } from '@neural-engine/core';
+import type $protobuf from 'protobufjs/minimal.js';
 import { checkModel } from './check/model';
 import type { DecodeContext } from './decode/context';
 import { decodeModelMessage } from './decode/model';
@@ -7,8 +8,9 @@ import { fail } from './errors';
 import type { ExternalRoot } from './external/open';
 import { ExternalStore } from './external/store';
 import { onnx } from './generated/onnx.js';
+import { lookAlike } from './sniff';
 import type { OnnxModel, OnnxTensor } from './types';
-import { messageReader } from './wire/reader';
+import { decodeMessage } from './wire/reader';
 import { scan } from './wire/scan';
 
 /** How to treat a file. */
@@ -23,12 +25,23 @@ export interface DecodeOptions {
   check?: boolean;
 }
 
+/** Runs the codec; after the scan it has nothing left to object to, so that whatever it throws is a fault of this package. */
+function decodeScanned<T>(decode: (reader: $protobuf.Reader, length?: number) => T, bytes: Uint8Array, limits: Limits): T {
+  try {
+    return decodeMessage(decode, bytes, limits.nesting);
+  } catch (error) {
+    return fail('E_INTERNAL', 'parse', 'model', 'the codec refused what the pre-scan had passed', error);
+  }
+}
+
 /** Decodes with a given place for external data. */
 export function decodeWithRoot(bytes: Uint8Array, root: ExternalRoot | undefined, options: DecodeOptions): OnnxModel {
   const limits: Limits = { ...LIMITS, ...options.limits };
   if (bytes.byteLength === 0) fail('E_PARSE', 'parse', 'model', 'the file is empty: no graph, no opset_import');
+  const other = lookAlike(bytes);
+  if (other !== undefined) fail('E_PARSE', 'parse', 'model', `this is no ONNX file; it looks like ${other}`);
   scan(bytes, 'ModelProto', limits);
-  const message = onnx.ModelProto.decode(...messageReader(bytes));
+  const message = decodeScanned(onnx.ModelProto.decode, bytes, limits);
   const context: DecodeContext = { limits, external: root && new ExternalStore(root), warnings: [], weightBytes: 0 };
   const model = decodeModelMessage(message, context);
   if (options.check !== false) checkModel(model);
@@ -52,5 +65,5 @@ export function decodeTensor(bytes: Uint8Array, options: Pick<DecodeOptions, 'li
   const limits: Limits = { ...LIMITS, ...options.limits };
   scan(bytes, 'TensorProto', limits);
   const context: DecodeContext = { limits, external: undefined, warnings: [], weightBytes: 0 };
-  return decodeTensorMessage(onnx.TensorProto.decode(...messageReader(bytes)), 'tensor', context);
+  return decodeTensorMessage(decodeScanned(onnx.TensorProto.decode, bytes, limits), 'tensor', context);
 }

@@ -5,6 +5,7 @@ import { LIMITS } from '@neural-engine/core';
 import { type DecodeOptions, decodeModel, decodeWithRoot } from './decode-model';
 import { fail } from './errors';
 import type { ExternalRoot } from './external/open';
+import { lookAlike } from './sniff';
 import type { OnnxModel } from './types';
 
 export type ReadOptions = DecodeOptions;
@@ -30,7 +31,13 @@ async function openModel(path: string): Promise<FileHandle> {
 async function readWhole(handle: FileHandle, path: string, maxBytes: number): Promise<Uint8Array> {
   const before = await handle.stat({ bigint: true });
   if (!before.isFile()) fail('E_PATH', 'read', path, before.isDirectory() ? 'is a folder' : 'is not a regular file');
-  if (before.size > BigInt(maxBytes)) fail('E_LIMIT', 'read', path, `${before.size} bytes are above the limit of ${maxBytes}`);
+  if (before.size > BigInt(maxBytes)) {
+    const head = new Uint8Array(512);
+    await handle.read(head, 0, head.byteLength, 0);
+    const other = lookAlike(head);
+    if (other !== undefined) fail('E_PARSE', 'parse', path, `this is no ONNX file; it looks like ${other}`);
+    fail('E_LIMIT', 'read', path, `${before.size} bytes are above the limit of ${maxBytes}`);
+  }
   const bytes = new Uint8Array(Number(before.size));
   for (let done = 0; done < bytes.byteLength; ) {
     const { bytesRead } = await handle.read(bytes, done, Math.min(bytes.byteLength - done, 2 ** 30), done);

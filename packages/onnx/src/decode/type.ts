@@ -10,10 +10,14 @@ function declaredDtype(number: number | null | undefined, where: string): OnnxDT
   return dtypeOfNumber(number ?? 0) ?? fail('E_MODEL', 'check', where, `element type ${number} is none that ONNX defines`);
 }
 
+/** −1 is what several exporters write for a dimension they do not know. */
+const UNKNOWN_DIM = -1;
+
 function toDim(dim: onnx.TensorShapeProto.Dimension.$Properties, axis: number, where: string): Dim {
   if (dim.dimParam != null && Object.hasOwn(dim, 'dimParam')) return dim.dimParam === '' ? null : dim.dimParam;
   if (dim.dimValue == null || !Object.hasOwn(dim, 'dimValue')) return null;
   const value = toSafeNumber(dim.dimValue as Long64, 'E_SHAPE', `${where}: dimension ${axis}`);
+  if (value === UNKNOWN_DIM) return null;
   return value >= 0 ? value : fail('E_SHAPE', 'check', where, `dimension ${axis} is ${value}`);
 }
 

@@ -1,1 +1,7 @@
-export {};
+export { type Calibration, type CalibrationOptions, calibrate, type GraphRunner } from './calibrate';
+export { calibrationGraph, preActivation } from './calibration-graph';
+export { type CalibrationMethod, chooseRange, type RangeOptions } from './choose-range';
+export { Histogram, type Range } from './histogram';
+export { observedValues, quantizeGraph } from './quantize-graph';
+export { type Recipe, type Selection, select } from './select';
+export { type QuantizedWeight, quantizeWeight } from './weight';

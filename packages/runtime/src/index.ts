@@ -1,1 +1,7 @@
-export {};
+export { bindFeeds, type Feed, type Feeds, type OrtLikeTensor, type Port } from './feeds';
+export { Model, type ModelOptions, packedKey } from './model';
+export type { ConcreteValue } from './plan/concrete';
+export { type PlanOptions, plan } from './plan/plan';
+export { type PrepareOptions, prepare } from './prepare/prepare';
+export type { Component, KernelChoice, PanelOp, PanelValue, Prepared, PreparedNode } from './prepare/prepared';
+export { type RunOptions, Session, type SessionOptions } from './session';

@@ -63,7 +63,13 @@ class Emitter {
     }
     for (const { from, output } of this.rows.copies()) {
       const { dims } = this.values.get(from)!;
-      this.whole({ op: 'generic', kind: 'strided', x: [this.rows.of(from)], y: [this.rows.output(output)], attrs: { dims: [elementCount(dims)], strides: [1], offset: 0 } });
+      this.whole({
+        op: 'generic',
+        kind: 'strided',
+        x: [this.rows.of(from)],
+        y: [this.rows.output(output)],
+        attrs: { dims: [elementCount(dims)], strides: [1], offset: 0 },
+      });
     }
     const port = (name: string): Port => {
       const value = this.values.get(name)!;
@@ -91,7 +97,9 @@ class Emitter {
         position++;
       }
     }
-    const read = [...this.generic.values()].flatMap((lowering) => ('alias' in lowering ? [lowering.alias] : lowering.steps.flatMap((step) => step.x)));
+    const read = [...this.generic.values()].flatMap((lowering) =>
+      'alias' in lowering ? [lowering.alias] : lowering.steps.flatMap((step) => step.x),
+    );
     const masks = this.prepared.components.map((component) => component.mask);
     for (const name of [...read, ...masks, ...this.outputs]) if (name && this.prepared.panels.has(name)) this.exported.add(name);
   }
@@ -105,30 +113,42 @@ class Emitter {
     const lowering = this.generic.get(node)!;
     if ('alias' in lowering) return;
     const local = new Map<string, number>();
-    for (const value of lowering.temporaries ?? []) local.set(value.name, value.constant ? this.rows.constant(value.constant) : this.rows.temporary(computeDType(value), value.dims));
+    for (const value of lowering.temporaries ?? [])
+      local.set(value.name, value.constant ? this.rows.constant(value.constant) : this.rows.temporary(computeDType(value), value.dims));
     const buffer = (name: string): number => local.get(name) ?? this.rows.of(name);
     for (const step of lowering.steps) {
-      this.whole({ op: 'generic', kind: step.kind, x: step.x.map((name) => (name ? buffer(name) : null)), y: step.y.map(buffer), attrs: step.attrs });
+      this.whole({
+        op: 'generic',
+        kind: step.kind,
+        x: step.x.map((name) => (name ? buffer(name) : null)),
+        y: step.y.map(buffer),
+        attrs: step.attrs,
+      });
     }
   }
 
   private panelChain(component: number, nodes: readonly PanelNode[]): void {
     const { group, split } = this.spaces[component]!;
-    const chain = new PanelChain(this.regions, { panels: { space: component, group } }, split ? { split: { space: component } } : undefined);
+    const chain = new PanelChain(
+      this.regions,
+      { panels: { space: component, group } },
+      split ? { split: { space: component } } : undefined,
+    );
     for (const node of nodes) {
-      this.panelNode(node, chain);
-      for (const name of node.writes) if (this.exported.has(name)) this.note(chain.add({ op: 'to_rows', x: this.panelBuffers.get(name)!, y: this.rows.of(name) }));
+      this.note(chain.add(this.panelStep(node, chain)));
+      for (const name of node.writes)
+        if (this.exported.has(name)) this.note(chain.add({ op: 'to_rows', x: this.panelBuffers.get(name)!, y: this.rows.of(name) }));
       this.position++;
     }
   }
 
-  private panelNode(node: PanelNode, chain: PanelChain): void {
+  /** The node's own step; conversions that it needs first are added to the chain here. */
+  private panelStep(node: PanelNode, chain: PanelChain): Step {
     const { op } = node;
     const read = (name: string): number => this.panelRead(name, node.component, chain);
-    const add = (step: Step): void => this.note(chain.add(step));
     switch (op.op) {
       case 'embed':
-        return add({
+        return {
           op: 'embed',
           ids: this.rows.of(op.ids),
           word: this.weight(op.word),
@@ -136,45 +156,54 @@ class Emitter {
           types: op.types === null ? null : this.rows.of(op.types),
           type_table: op.typeTable === null ? null : this.weight(op.typeTable),
           y: this.fresh(op.y),
-        });
+        };
       case 'linear':
       case 'linear_i8': {
         const x = read(op.x);
         const residual = op.residual === null ? null : read(op.residual);
-        const inPlace = op.residual !== null && op.residual !== op.x && this.diesHere(op.residual) && this.prepared.panels.get(op.y)!.dtype === 'f32';
+        const inPlace =
+          op.residual !== null && op.residual !== op.x && this.diesHere(op.residual) && this.prepared.panels.get(op.y)!.dtype === 'f32';
         const y = inPlace ? this.share(op.y, residual!) : this.fresh(op.y);
-        const tail = { weight: op.weight, x, y, residual: residual === null ? null : inPlace ? ('in_place' as const) : { buffer: residual }, act: op.act };
-        if (op.op === 'linear') return add({ op: 'linear', bias: op.bias, ...tail });
-        return add({ op: 'linear_i8', init: op.init, mul: op.mul, add: op.add, code: op.code, table: op.table, ...tail });
+        const tail = {
+          weight: op.weight,
+          x,
+          y,
+          residual: residual === null ? null : inPlace ? ('in_place' as const) : { buffer: residual },
+          act: op.act,
+        };
+        if (op.op === 'linear') return { op: 'linear', bias: op.bias, ...tail };
+        return { op: 'linear_i8', init: op.init, mul: op.mul, add: op.add, code: op.code, table: op.table, ...tail };
       }
       case 'layer_norm': {
         let x = read(op.x);
         if (this.diesHere(op.x)) this.share(op.y, x);
         else {
           const copy = this.fresh(op.y);
-          add({ op: 'activate', x, y: copy, act: 'none' });
+          this.note(chain.add({ op: 'activate', x, y: copy, act: 'none' }));
           x = copy;
         }
         const quantized = op.quantized === null ? null : this.fresh(op.quantized);
-        return add({ op: 'layer_norm', x, gamma: op.gamma, beta: op.beta, epsilon: op.epsilon, quantized, code: op.code });
+        return { op: 'layer_norm', x, gamma: op.gamma, beta: op.beta, epsilon: op.epsilon, quantized, code: op.code };
       }
       case 'quantize':
       case 'dequantize':
-        return add({ op: op.op, x: read(op.x), y: this.fresh(op.y), code: op.code });
+        return { op: op.op, x: read(op.x), y: this.fresh(op.y), code: op.code };
       case 'attention':
       case 'attention_i8': {
         const [q, k, v] = [read(op.q), read(op.k), read(op.v)];
         const ports = { q, k, v, y: this.fresh(op.y), heads: op.heads, scale: op.scale };
-        return add(op.op === 'attention' ? { op: 'attention', ...ports } : { op: 'attention_i8', ...ports, out_scale: op.outScale, zero: op.zero });
+        return op.op === 'attention'
+          ? { op: 'attention', ...ports }
+          : { op: 'attention_i8', ...ports, out_scale: op.outScale, zero: op.zero };
       }
       case 'activate': {
         const x = read(op.x);
-        return add({ op: 'activate', x, y: this.diesHere(op.x) ? this.share(op.y, x) : this.fresh(op.y), act: op.act });
+        return { op: 'activate', x, y: this.diesHere(op.x) ? this.share(op.y, x) : this.fresh(op.y), act: op.act };
       }
       case 'add': {
         const [a, b] = [read(op.a), read(op.b)];
         const y = op.a !== op.b && this.diesHere(op.a) ? this.share(op.y, a) : this.fresh(op.y);
-        return add({ op: 'add_panels', a, b, y });
+        return { op: 'add_panels', a, b, y };
       }
     }
   }
@@ -191,7 +220,9 @@ class Emitter {
     const { dims } = this.values.get(name)!;
     const features = dims[dims.length - 1]!;
     const { panels, group } = this.spaces[component]!;
-    const buffer = this.storage.buffer(this.storage.panels(features, 'f32', panels, group), 'f32', { panels: { space: component, features } });
+    const buffer = this.storage.buffer(this.storage.panels(features, 'f32', panels, group), 'f32', {
+      panels: { space: component, features },
+    });
     this.note(chain.add({ op: 'from_rows', x: this.rows.of(name), y: buffer }));
     return buffer;
   }
@@ -199,7 +230,9 @@ class Emitter {
   private fresh(name: string): number {
     const { features, dtype, component } = this.prepared.panels.get(name)!;
     const { panels, group } = this.spaces[component]!;
-    const buffer = this.storage.buffer(this.storage.panels(features, dtype, panels, group), dtype, { panels: { space: component, features } });
+    const buffer = this.storage.buffer(this.storage.panels(features, dtype, panels, group), dtype, {
+      panels: { space: component, features },
+    });
     this.panelBuffers.set(name, buffer);
     return buffer;
   }
@@ -286,4 +319,3 @@ function buffersOf(step: Step): number[] {
   }
   return all.filter((buffer): buffer is number => typeof buffer === 'number');
 }
-

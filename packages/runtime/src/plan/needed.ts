@@ -1,6 +1,6 @@
-import type { PreparedNode, Prepared } from '../prepare/prepared';
 import { lowerGeneric } from '../lower/generic';
 import type { GenericLowering } from '../lower/generic/types';
+import type { Prepared, PreparedNode } from '../prepare/prepared';
 import type { ConcreteValue } from './concrete';
 
 /**

@@ -37,7 +37,9 @@ export function plan(prepared: Prepared, values: ReadonlyMap<string, ConcreteVal
     const count = rows.reduce((product, dim) => product * dim, 1);
     const panels = Math.ceil(count / PANEL_TOKENS);
     const space: Space =
-      component.kind === 'rows' || rows.length !== 2 ? { kind: 'rows', count } : { kind: 'tokens', batch: rows[0]!, seq: rows[1]!, pack: component.pack };
+      component.kind === 'rows' || rows.length !== 2
+        ? { kind: 'rows', count }
+        : { kind: 'tokens', batch: rows[0]!, seq: rows[1]!, pack: component.pack };
     const group = options.group ?? Math.max(1, Math.min(2, Math.floor(panels / options.threads)));
     return { space, panels, group, split: panels > 0 && panels < options.threads };
   });
@@ -45,7 +47,11 @@ export function plan(prepared: Prepared, values: ReadonlyMap<string, ConcreteVal
   const emitted = emitChains(prepared, chains, spaces, values, generic, options.taps ?? []);
   const bytes = emitted.arenaBytes + emitted.scratchBytes * options.threads;
   if (bytes > LIMITS.arenaBytes) {
-    throw new EngineError('E_LIMIT', 'plan', `these input shapes need ${(bytes / 2 ** 20).toFixed(0)} MiB of activations, the limit is ${LIMITS.arenaBytes / 2 ** 20} MiB`);
+    throw new EngineError(
+      'E_LIMIT',
+      'plan',
+      `these input shapes need ${(bytes / 2 ** 20).toFixed(0)} MiB of activations, the limit is ${LIMITS.arenaBytes / 2 ** 20} MiB`,
+    );
   }
   return {
     abi: ABI,

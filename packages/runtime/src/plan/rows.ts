@@ -1,4 +1,4 @@
-import { bytesOf, elementCount, EngineError, type Tensor } from '@neural-engine/core';
+import { bytesOf, EngineError, elementCount, type Tensor } from '@neural-engine/core';
 import type { ComputeDType } from '@neural-engine/kernels';
 import type { GenericLowering } from '../lower/generic/types';
 import type { Prepared, PreparedNode } from '../prepare/prepared';
@@ -7,7 +7,8 @@ import type { Storage, StoragePlan } from './storage';
 
 /** dtype of a value that is computed with. */
 export function computeDType(value: ConcreteValue): ComputeDType {
-  if (value.dtype === 'string') throw new EngineError('E_UNSUPPORTED', 'plan', `value "${value.name}" holds strings`, { where: value.name });
+  if (value.dtype === 'string')
+    throw new EngineError('E_UNSUPPORTED', 'plan', `value "${value.name}" holds strings`, { where: value.name });
   return value.dtype;
 }
 
@@ -39,7 +40,9 @@ export class RowBuffers {
 
   /** Outputs that are inputs, constants, or a second name of another output: they need a copy of their own. */
   copies(): { from: string; output: number }[] {
-    return this.outputs.map((name, output) => ({ from: name, output })).filter(({ from, output }) => this.outputOf.get(this.root(from)) !== output);
+    return this.outputs
+      .map((name, output) => ({ from: name, output }))
+      .filter(({ from, output }) => this.outputOf.get(this.root(from)) !== output);
   }
 
   of(name: string): number {

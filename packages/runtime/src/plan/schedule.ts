@@ -5,7 +5,10 @@ export type PanelNode = Extract<PreparedNode, { kind: 'panel' }>;
 export type GenericNode = Extract<PreparedNode, { kind: 'generic' }>;
 
 /** What runs between two barriers, before steps and buffers are chosen. */
-export type Chain = { kind: 'panel'; component: number; nodes: PanelNode[] } | { kind: 'generic'; node: GenericNode } | { kind: 'token_map'; component: number };
+export type Chain =
+  | { kind: 'panel'; component: number; nodes: PanelNode[] }
+  | { kind: 'generic'; node: GenericNode }
+  | { kind: 'token_map'; component: number };
 
 /**
  * Orders the needed nodes into chains, as few as possible.

@@ -61,10 +61,14 @@ export class StoragePlan {
     const free = this.storages.filter((storage) => !storage.fixed && storage.first.region >= 0);
     const inUnit = free.filter((storage) => storage.unitBytes !== undefined && !storage.shared);
     const inArena = free.filter((storage) => storage.unitBytes === undefined || storage.shared);
-    const arena = allocate(inArena.map((storage) => ({ bytes: storage.arenaBytes, first: storage.first.region, last: storage.last.region })));
+    const arena = allocate(
+      inArena.map((storage) => ({ bytes: storage.arenaBytes, first: storage.first.region, last: storage.last.region })),
+    );
     // Scratch is recycled step by step inside a region, and as a whole between regions.
     const moment = (at: Moment): number => at.region * 4096 + at.step;
-    const scratch = allocate(inUnit.map((storage) => ({ bytes: storage.unitBytes!, first: moment(storage.first), last: moment(storage.last) })));
+    const scratch = allocate(
+      inUnit.map((storage) => ({ bytes: storage.unitBytes!, first: moment(storage.first), last: moment(storage.last) })),
+    );
     const places = new Map<Storage, Place>();
     inArena.forEach((storage, i) => {
       places.set(storage, { arena: arena.offsets[i]! });
@@ -72,7 +76,11 @@ export class StoragePlan {
     inUnit.forEach((storage, i) => {
       places.set(storage, { scratch: scratch.offsets[i]! });
     });
-    const buffers = this.buffers.map(({ storage, dtype, layout }) => ({ place: storage.fixed ?? places.get(storage) ?? { arena: 0 }, dtype, layout }));
+    const buffers = this.buffers.map(({ storage, dtype, layout }) => ({
+      place: storage.fixed ?? places.get(storage) ?? { arena: 0 },
+      dtype,
+      layout,
+    }));
     return { buffers, arenaBytes: arena.bytes, scratchBytes: scratch.bytes };
   }
 

@@ -14,7 +14,12 @@ export function lowerAttention(graph: Graph, node: Node): PanelOp {
   const dtypes = [q, k, v].map((name) => graph.value(name).dtype);
   if (dtypes.every((dtype) => dtype === 'f32') && graph.value(y).dtype === 'f32') return { op: 'attention', q, k, v, y, heads, scale };
   if (!dtypes.every((dtype) => dtype === 's8') || graph.value(y).dtype !== 'u8') {
-    throw new EngineError('E_UNSUPPORTED', 'load', `node "${node.name}" (Attention): no kernel takes ${dtypes.join(', ')} and gives ${graph.value(y).dtype}`, { where: node.name });
+    throw new EngineError(
+      'E_UNSUPPORTED',
+      'load',
+      `node "${node.name}" (Attention): no kernel takes ${dtypes.join(', ')} and gives ${graph.value(y).dtype}`,
+      { where: node.name },
+    );
   }
   const signed = (slot: number, what: string): number => {
     const { min, max } = rangeInput(graph, node, slot, what);

@@ -18,14 +18,18 @@ export function codeU8(min: number, max: number): Code {
 }
 
 /** scale = 127 / max(|min|, |max|, 1e-10), zero = 0. */
-export const codeS8 = (min: number, max: number): Code => ({ scale: Math.fround(127 / Math.max(Math.abs(min), Math.abs(max), 1e-10)), zero: 0 });
+export const codeS8 = (min: number, max: number): Code => ({
+  scale: Math.fround(127 / Math.max(Math.abs(min), Math.abs(max), 1e-10)),
+  zero: 0,
+});
 
 export const codeOf = (dtype: 'u8' | 's8', min: number, max: number): Code => (dtype === 'u8' ? codeU8(min, max) : codeS8(min, max));
 
 /** The constant of an input slot; E_QUANT where a quantised operator needs one and has none. */
 export function constantInput(graph: Graph, node: Node, slot: number, what: string): Tensor {
   const found = graph.constant(node.inputs[slot]);
-  if (!found) throw new EngineError('E_QUANT', 'load', `node "${node.name}" (${node.op}): ${what} must be a constant`, { where: node.name });
+  if (!found)
+    throw new EngineError('E_QUANT', 'load', `node "${node.name}" (${node.op}): ${what} must be a constant`, { where: node.name });
   return found;
 }
 
@@ -34,7 +38,9 @@ export function rangeInput(graph: Graph, node: Node, slot: number, what: string)
   const min = Number(constantInput(graph, node, slot, `${what} minimum`).data[0]);
   const max = Number(constantInput(graph, node, slot + 1, `${what} maximum`).data[0]);
   if (!Number.isFinite(min) || !Number.isFinite(max) || min > max) {
-    throw new EngineError('E_QUANT', 'load', `node "${node.name}" (${node.op}): range of ${what} is [${min}, ${max}]`, { where: node.name });
+    throw new EngineError('E_QUANT', 'load', `node "${node.name}" (${node.op}): range of ${what} is [${min}, ${max}]`, {
+      where: node.name,
+    });
   }
   return { min, max };
 }

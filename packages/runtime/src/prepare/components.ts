@@ -6,7 +6,16 @@ import { keyMaskOf } from './select-panels';
 
 /** Inputs of a panel node that are read as panels (the others are ids, constants or masks). */
 export function panelInputs(node: Node): string[] {
-  const slots = node.op === 'Embeddings' ? [] : node.op === 'InnerProduct' ? [0, 3] : node.op === 'Attention' ? [0, 1, 2] : node.op === 'Add' ? [0, 1] : [0];
+  const slots =
+    node.op === 'Embeddings'
+      ? []
+      : node.op === 'InnerProduct'
+        ? [0, 3]
+        : node.op === 'Attention'
+          ? [0, 1, 2]
+          : node.op === 'Add'
+            ? [0, 1]
+            : [0];
   return slots.map((slot) => node.inputs[slot]).filter((name): name is string => Boolean(name));
 }
 
@@ -27,7 +36,9 @@ export function findComponents(graph: Graph, panel: ReadonlySet<Node>): { compon
       if (producer && panel.has(producer)) parent.set(root(node), root(producer));
     }
     // Two panel inputs of one node lie in the same rows even where neither was made by a panel node.
-    for (const other of panel) if (other !== node && panelInputs(other).some((name) => inputs.includes(name) && !producers.get(name))) parent.set(root(node), root(other));
+    for (const other of panel)
+      if (other !== node && panelInputs(other).some((name) => inputs.includes(name) && !producers.get(name)))
+        parent.set(root(node), root(other));
   }
   const of = new Map<Node, number>();
   const groups: Node[][] = [];
@@ -55,7 +66,9 @@ function describe(graph: Graph, nodes: readonly Node[], producers: ReadonlyMap<s
   }
   const paddings = new Set(attention.map((node) => keyMaskOf(node, producers).padding));
   if (paddings.size > 1) {
-    throw new EngineError('E_UNSUPPORTED', 'load', `attention nodes of one encoder use ${paddings.size} different masks`, { where: attention[0]!.name });
+    throw new EngineError('E_UNSUPPORTED', 'load', `attention nodes of one encoder use ${paddings.size} different masks`, {
+      where: attention[0]!.name,
+    });
   }
   const [padding] = paddings;
   if (!padding) return { kind: 'tokens', rowsOf, maskedBias: 0, pack: false, packReason: 'no mask' };

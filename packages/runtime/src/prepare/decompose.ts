@@ -1,5 +1,5 @@
-import type { Graph, Node } from '@neural-engine/ir';
 import { s64, type Tensor } from '@neural-engine/core';
+import type { Graph, Node } from '@neural-engine/ir';
 
 const f32 = (value: number): Tensor => ({ dtype: 'f32', dims: [], data: Float32Array.of(value) });
 

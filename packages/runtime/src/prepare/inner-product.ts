@@ -1,7 +1,7 @@
 import { EngineError } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
-import { decideSparse, type DecideOptions } from '@neural-engine/sparsity';
 import type { Activation, Code } from '@neural-engine/kernels';
+import { type DecideOptions, decideSparse } from '@neural-engine/sparsity';
 import { activationTable } from './activation-table';
 import { codeOf, constantInput, rangeInput } from './codes';
 import type { KernelChoice, PanelOp } from './prepared';
@@ -20,7 +20,13 @@ export interface LinearLowering {
  *
  * `asUnsigned` makes an s8 output u8 with zero point 128: the form in which attention reads its queries.
  */
-export function lowerInnerProduct(graph: Graph, node: Node, weights: WeightSpecs, sparse: DecideOptions, asUnsigned = false): LinearLowering {
+export function lowerInnerProduct(
+  graph: Graph,
+  node: Node,
+  weights: WeightSpecs,
+  sparse: DecideOptions,
+  asUnsigned = false,
+): LinearLowering {
   const weight = constantInput(graph, node, SLOT.weight, 'the weight');
   const transposed = node.attributes['transposed'] === true;
   const [first, second] = weight.dims as [number, number];
@@ -32,7 +38,15 @@ export function lowerInnerProduct(graph: Graph, node: Node, weights: WeightSpecs
   const residual = node.inputs[SLOT.residual] || null;
   const base = { x: node.inputs[SLOT.x]!, y: node.outputs[0]!, residual };
   const bias = graph.constant(node.inputs[SLOT.bias]);
-  const report = (kernel: KernelChoice['kernel']): KernelChoice => ({ node: node.name, weight: node.inputs[SLOT.weight]!, kernel, out: m, in: k, zeroRatio: decision.zeroRatio, reason: decision.reason });
+  const report = (kernel: KernelChoice['kernel']): KernelChoice => ({
+    node: node.name,
+    weight: node.inputs[SLOT.weight]!,
+    kernel,
+    out: m,
+    in: k,
+    zeroRatio: decision.zeroRatio,
+    reason: decision.reason,
+  });
 
   if (weight.dtype === 'f32') {
     const index = weights.linear({ kind: 'linear_f32', format, m, k, order, data: weight.data as Float32Array });
@@ -42,7 +56,9 @@ export function lowerInnerProduct(graph: Graph, node: Node, weights: WeightSpecs
     };
   }
   if (weight.dtype !== 's8') {
-    throw new EngineError('E_UNSUPPORTED', 'load', `node "${node.name}" (InnerProduct): weights of ${weight.dtype} are not supported`, { where: node.name });
+    throw new EngineError('E_UNSUPPORTED', 'load', `node "${node.name}" (InnerProduct): weights of ${weight.dtype} are not supported`, {
+      where: node.name,
+    });
   }
 
   const data = weight.data as Int8Array;
@@ -60,7 +76,7 @@ export function lowerInnerProduct(graph: Graph, node: Node, weights: WeightSpecs
     const y = rangeInput(graph, node, SLOT.yMin, 'the output');
     const plain = codeOf(outDtype, y.min, y.max);
     const yCode = asUnsigned && outDtype === 's8' ? { ...plain, zero: plain.zero + 128 } : plain;
-    
+
     if (act === 'none') out = yCode;
     else if (node.inputs[SLOT.preMin] && outDtype === 'u8') {
       const pre = rangeInput(graph, node, SLOT.preMin, 'the value before the activation');

@@ -4,7 +4,26 @@ import type { Graph, Node } from '@neural-engine/ir';
 const VANISHES = -1000;
 
 /** Operators that treat each row (all axes but the last) by itself. */
-const ROW_WISE = new Set(['Split', 'Squeeze', 'Identity', 'Cast', 'Relu', 'Tanh', 'Sigmoid', 'Gelu', 'Erf', 'Add', 'Mul', 'Sub', 'Div', 'Softmax', 'LogSoftmax', 'Slice', 'InnerProduct', 'LayerNorm']);
+const ROW_WISE = new Set([
+  'Split',
+  'Squeeze',
+  'Identity',
+  'Cast',
+  'Relu',
+  'Tanh',
+  'Sigmoid',
+  'Gelu',
+  'Erf',
+  'Add',
+  'Mul',
+  'Sub',
+  'Div',
+  'Softmax',
+  'LogSoftmax',
+  'Slice',
+  'InnerProduct',
+  'LayerNorm',
+]);
 
 /**
  * Whether masked tokens can be left out of all work.
@@ -26,7 +45,8 @@ export function packSequences(graph: Graph, encoder: ReadonlySet<Node>, padding:
       if (encoder.has(consumer)) continue;
       if (consumer.op === 'Gather' && consumer.inputs[0] === name && readsFirstToken(graph, consumer)) continue;
       if (consumer.op === 'Mul' && consumer.inputs.some((input) => input !== name && fromMask.has(input))) continue;
-      if (!ROW_WISE.has(consumer.op)) return { pack: false, packReason: `node "${consumer.name}" (${consumer.op}) may look at masked tokens` };
+      if (!ROW_WISE.has(consumer.op))
+        return { pack: false, packReason: `node "${consumer.name}" (${consumer.op}) may look at masked tokens` };
       queue.push(...consumer.outputs);
     }
   }

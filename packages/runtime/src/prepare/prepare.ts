@@ -1,16 +1,16 @@
 import { EngineError } from '@neural-engine/core';
-import { Graph, type Node } from '@neural-engine/ir';
-import type { DecideOptions } from '@neural-engine/sparsity';
+import type { Graph, Node } from '@neural-engine/ir';
 import type { Code, WeightSpec } from '@neural-engine/kernels';
+import type { DecideOptions } from '@neural-engine/sparsity';
 import { lowerAttention } from './attention';
 import { codeOf, rangeInput } from './codes';
-import { fuseQuantize } from './fuse-quantize';
 import { findComponents, panelInputs } from './components';
 import { decompose } from './decompose';
+import { fuseQuantize } from './fuse-quantize';
 import { lowerInnerProduct } from './inner-product';
 import type { KernelChoice, PanelOp, PanelValue, Prepared, PreparedNode } from './prepared';
 import { keyMaskOf, PANEL_ACTIVATIONS, selectPanelNodes } from './select-panels';
-import { WeightSpecs, X} from './weight-specs';
+import { WeightSpecs } from './weight-specs';
 
 export interface PrepareOptions {
   readonly sparse?: DecideOptions;
@@ -29,12 +29,19 @@ export function prepare(source: Graph, options: PrepareOptions = {}): { prepared
   const producers = graph.producers();
   decompose(graph, (node) => keepsEngineForm(node, producers));
   const panel = selectPanelNodes(graph);
-  const maskUse = new Set([...panel].filter((node) => node.op === 'Attention').map((node) => node.inputs[3]).filter(Boolean));
+  const maskUse = new Set(
+    [...panel]
+      .filter((node) => node.op === 'Attention')
+      .map((node) => node.inputs[3])
+      .filter(Boolean),
+  );
   const generic = graph.nodes.filter((node) => !panel.has(node) && !(node.op === 'PaddingMask' && maskUse.has(node.outputs[0]!)));
   const maskIsRead = new Set(generic.flatMap((node) => node.inputs));
   for (const node of graph.nodes) {
     if (node.op === 'PaddingMask' && (maskIsRead.has(node.outputs[0]!) || graph.outputs.includes(node.outputs[0]!))) {
-      throw new EngineError('E_UNSUPPORTED', 'load', `the additive mask "${node.outputs[0]}" is read outside attention`, { where: node.name });
+      throw new EngineError('E_UNSUPPORTED', 'load', `the additive mask "${node.outputs[0]}" is read outside attention`, {
+        where: node.name,
+      });
     }
   }
 
@@ -47,7 +54,13 @@ export function prepare(source: Graph, options: PrepareOptions = {}): { prepared
   const genericSet = new Set(generic);
   for (const node of graph.nodes) {
     if (genericSet.has(node)) {
-      nodes.push({ kind: 'generic', name: node.name, node, reads: node.inputs.filter((name) => name && !graph.constant(name)), writes: node.outputs.filter(Boolean) });
+      nodes.push({
+        kind: 'generic',
+        name: node.name,
+        node,
+        reads: node.inputs.filter((name) => name && !graph.constant(name)),
+        writes: node.outputs.filter(Boolean),
+      });
       continue;
     }
     if (!panel.has(node)) continue;
@@ -56,7 +69,8 @@ export function prepare(source: Graph, options: PrepareOptions = {}): { prepared
     const place = (name: string, dtype: PanelValue['dtype']): void => {
       const shape = graph.value(name).shape;
       const features = shape?.[shape.length - 1];
-      if (typeof features !== 'number') throw new EngineError('E_SHAPE', 'load', `the last dimension of "${name}" must be known to run as panels`, { where: node.name });
+      if (typeof features !== 'number')
+        throw new EngineError('E_SHAPE', 'load', `the last dimension of "${name}" must be known to run as panels`, { where: node.name });
       panels.set(name, { features, dtype, component });
     };
     for (const output of node.outputs) place(output, outputDtype(graph, node, op));
@@ -79,11 +93,14 @@ export function prepare(source: Graph, options: PrepareOptions = {}): { prepared
   for (const value of graph.values.values()) {
     if (value.constant && (value.constant.data.length > INLINE_ELEMENTS || panelOnly(value.name, consumers, panel))) delete value.constant;
   }
-  const tables: Prepared['tables'] = new Map(weights.list.flatMap((spec, i) => (spec.kind === 'tensor' ? [[i, { dtype: spec.dtype, dims: spec.dims }] as const] : [])));
+  const tables: Prepared['tables'] = new Map(
+    weights.list.flatMap((spec, i) => (spec.kind === 'tensor' ? [[i, { dtype: spec.dtype, dims: spec.dims }] as const] : [])),
+  );
   return { prepared: { graph, nodes: fuseQuantize(nodes), panels, components, tensors, tables, choices }, weights: weights.list };
 }
 
-const panelOnly = (name: string, consumers: ReadonlyMap<string, Node[]>, panel: ReadonlySet<Node>): boolean => (consumers.get(name) ?? []).every((node) => panel.has(node));
+const panelOnly = (name: string, consumers: ReadonlyMap<string, Node[]>, panel: ReadonlySet<Node>): boolean =>
+  (consumers.get(name) ?? []).every((node) => panel.has(node));
 
 function keepsEngineForm(node: Node, producers: ReadonlyMap<string, Node>): boolean {
   return node.op !== 'Attention' || keyMaskOf(node, producers).ok;
@@ -96,7 +113,14 @@ function outputDtype(graph: Graph, node: Node, op: PanelOp): PanelValue['dtype']
   return dtype === 'u8' || dtype === 's8' ? dtype : 'f32';
 }
 
-function lowerPanelNode(graph: Graph, node: Node, weights: WeightSpecs, options: PrepareOptions, consumers: ReadonlyMap<string, Node[]>, choices: KernelChoice[]): PanelOp {
+function lowerPanelNode(
+  graph: Graph,
+  node: Node,
+  weights: WeightSpecs,
+  options: PrepareOptions,
+  consumers: ReadonlyMap<string, Node[]>,
+  choices: KernelChoice[],
+): PanelOp {
   const [x, second, third] = node.inputs as [string, string | undefined, string | undefined];
   const y = node.outputs[0]!;
   const tensor = (name: string | undefined): number | null => (name ? weights.tensor(graph.constant(name)!) : null);
@@ -106,16 +130,35 @@ function lowerPanelNode(graph: Graph, node: Node, weights: WeightSpecs, options:
   };
   switch (node.op) {
     case 'Embeddings':
-      return { op: 'embed', ids: x, word: tensor(second)!, position: tensor(third), types: node.inputs[3] || null, typeTable: tensor(node.inputs[4]), y };
+      return {
+        op: 'embed',
+        ids: x,
+        word: tensor(second)!,
+        position: tensor(third),
+        types: node.inputs[3] || null,
+        typeTable: tensor(node.inputs[4]),
+        y,
+      };
     case 'InnerProduct': {
       const readers = consumers.get(y) ?? [];
-      const isQuery = readers.length > 0 && readers.every((reader) => reader.op === 'Attention' && reader.inputs[0] === y && reader.inputs[1] !== y && reader.inputs[2] !== y);
+      const isQuery =
+        readers.length > 0 &&
+        readers.every((reader) => reader.op === 'Attention' && reader.inputs[0] === y && reader.inputs[1] !== y && reader.inputs[2] !== y);
       const { op, choice } = lowerInnerProduct(graph, node, weights, options.sparse ?? {}, isQuery && graph.value(y).dtype === 's8');
       choices.push(choice);
       return op;
     }
     case 'LayerNorm':
-      return { op: 'layer_norm', x, y, gamma: tensor(second)!, beta: tensor(third)!, epsilon: (node.attributes['epsilon'] as number) ?? 1e-5, quantized: null, code: null };
+      return {
+        op: 'layer_norm',
+        x,
+        y,
+        gamma: tensor(second)!,
+        beta: tensor(third)!,
+        epsilon: (node.attributes['epsilon'] as number) ?? 1e-5,
+        quantized: null,
+        code: null,
+      };
     case 'Attention':
       return lowerAttention(graph, node);
     case 'Quantize':

@@ -8,7 +8,12 @@ export class WeightSpecs {
 
   tensor(value: Tensor): number {
     if (value.dtype === 'string') throw new EngineError('E_UNSUPPORTED', 'load', 'string tensors cannot be weights');
-    return this.add(`tensor ${value.dtype} ${value.dims.join()}`, { kind: 'tensor', dtype: value.dtype, dims: value.dims, data: value.data });
+    return this.add(`tensor ${value.dtype} ${value.dims.join()}`, {
+      kind: 'tensor',
+      dtype: value.dtype,
+      dims: value.dims,
+      data: value.data,
+    });
   }
 
   f32(values: ArrayLike<number>): number {

@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto';
+import { bytesOf } from '@neural-engine/core';
+import type { Graph } from '@neural-engine/ir';
+import { ABI, openWeights, packWeights, type WeightSet } from '@neural-engine/kernels';
+import type { DecideOptions, SparsePolicy } from '@neural-engine/sparsity';
+import type { Port } from './feeds';
+import { prepare } from './prepare/prepare';
+import type { KernelChoice, Prepared } from './prepare/prepared';
+import { deserializePrepared, serializePrepared } from './prepare/serialize';
+import { Session, type SessionOptions } from './session';
+
+export interface ModelOptions {
+  /** When weights run on the sparse kernels. Default `auto`. */
+  readonly sparse?: SparsePolicy;
+  /** Zero ratio for the policy `threshold`. Default 0.7. */
+  readonly sparseThreshold?: number;
+  /** Packed weights are kept in this file and shared with every process that opens it; without it they stay in memory. */
+  readonly packedFile?: string;
+  /** Keep a private copy of the packed weights instead of mapping their file. */
+  readonly copyWeights?: boolean;
+}
+
+const decideOptions = (options: ModelOptions): DecideOptions => ({
+  ...(options.sparse ? { policy: options.sparse } : {}),
+  ...(options.sparseThreshold === undefined ? {} : { threshold: options.sparseThreshold }),
+});
+
+/** A model ready to run: immutable, its packed weights shared by all of its sessions. */
+export class Model {
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+
+  private constructor(
+    /** What preparing decided; shapes come later. */
+    readonly prepared: Prepared,
+    readonly weights: WeightSet,
+  ) {
+    const port = (name: string): Port => {
+      const { dtype, shape } = prepared.graph.value(name);
+      return { name, dtype, shape: shape ?? [] };
+    };
+    this.inputs = prepared.graph.inputs.map(port);
+    this.outputs = prepared.graph.outputs.map(port);
+  }
+
+  /**
+   * Chooses kernels for a graph and packs its weights.
+   *
+   * @throws {EngineError} E_UNSUPPORTED what no kernel can do, named; E_QUANT inconsistent quantisation; E_ISA no native binary.
+   */
+  static async fromGraph(graph: Graph, options: ModelOptions = {}): Promise<Model> {
+    const { prepared, weights } = prepare(graph, { sparse: decideOptions(options) });
+    const packed = packWeights(weights, {
+      meta: serializePrepared(prepared),
+      ...(options.packedFile ? { file: options.packedFile } : {}),
+      ...(options.copyWeights ? { copyWeights: true } : {}),
+    });
+    return new Model(prepared, packed);
+  }
+
+  /** Opens weights packed earlier, without the graph they came from; null when the file is absent, stale or of another version. */
+  static async fromPacked(file: string, options: ModelOptions = {}): Promise<Model | null> {
+    const weights = openWeights(file, options.copyWeights ? { copyWeights: true } : {});
+    if (!weights) return null;
+    try {
+      return new Model(deserializePrepared(weights.meta), weights);
+    } catch {
+      return null;
+    }
+  }
+
+  /** Which kernel each weight got, and why. */
+  get kernels(): readonly KernelChoice[] {
+    return this.prepared.choices;
+  }
+
+  /** Makes a session: memory and threads of its own over the shared weights. */
+  async session(options: SessionOptions = {}): Promise<Session> {
+    return new Session(this, options);
+  }
+}
+
+/** Identifies weights packed under given options; what a packed file's name is made of. */
+export function packedKey(content: Uint8Array | string, options: ModelOptions = {}): string {
+  const hash = createHash('sha256');
+  hash.update(typeof content === 'string' ? content : bytesOf(content));
+  hash.update(`\0abi ${ABI} sparse ${options.sparse ?? 'auto'} ${options.sparseThreshold ?? ''}`);
+  return hash.digest('hex').slice(0, 32);
+}

@@ -1,0 +1,159 @@
+import { allocate, type Dims, EngineError, elementCount, type Tensor, type TypedArray } from '@neural-engine/core';
+import { inferShapes } from '@neural-engine/ir';
+import { NativeSession, Program, type RunProfile } from '@neural-engine/kernels';
+import { bindFeeds, type Feeds } from './feeds';
+import type { Model } from './model';
+import type { ConcreteValue } from './plan/concrete';
+import { plan } from './plan/plan';
+
+export interface SessionOptions {
+  /** Threads that compute; default: the physical cores within cpuset and cgroup quota. */
+  readonly threads?: number;
+  /** Logical CPUs to pin the threads to, one each. */
+  readonly cores?: readonly number[];
+  /** Ask for huge pages for activations. Default true. */
+  readonly hugePages?: boolean;
+  /** Plans kept for further runs with the same input shapes. Default 32. */
+  readonly planCache?: number;
+}
+
+export interface RunOptions {
+  /** Ends the run between two regions, or takes it out of the queue; the promise rejects with E_ABORTED. */
+  readonly signal?: AbortSignal;
+  /** Where to put outputs; each must have exactly the output's length and dtype. Others are fresh. */
+  readonly outputs?: Readonly<Record<string, TypedArray>>;
+  /** Values inside the model to return beside the outputs. */
+  readonly taps?: readonly string[];
+}
+
+/** A plan: a native program for one set of input shapes. */
+interface Planned {
+  readonly program: Program;
+  readonly outputs: readonly { name: string; dtype: Tensor['dtype']; dims: Dims }[];
+}
+
+/**
+ * Runs a model. Any number of runs may be queued; each is computed off the main thread, in order, by this session's threads.
+ *
+ * Close it when done; closing waits for queued runs.
+ */
+export class Session implements AsyncDisposable {
+  private readonly native: NativeSession;
+  private readonly plans = new Map<string, Planned>();
+  private readonly limit: number;
+  private readonly pending = new Set<Promise<unknown>>();
+  private closed = false;
+
+  constructor(
+    readonly model: Model,
+    options: SessionOptions = {},
+  ) {
+    this.limit = options.planCache ?? 32;
+    this.native = new NativeSession({
+      ...(options.threads === undefined ? {} : { threads: options.threads }),
+      ...(options.cores === undefined ? {} : { cores: options.cores }),
+      ...(options.hugePages === undefined ? {} : { hugePages: options.hugePages }),
+    });
+  }
+
+  /** Threads that compute, after what the system granted. */
+  get threads(): number {
+    return this.native.threads;
+  }
+
+  /**
+   * Computes the outputs for `feeds`.
+   *
+   * @returns a tensor for each output (and tap), row-major; positions that the mask hides hold zeros or values without meaning.
+   * @throws {EngineError} E_REQUEST feeds that contradict the model, token ids beyond the vocabulary; E_LIMIT shapes too large; E_ABORTED; E_USAGE the session is closed.
+   */
+  async run(feeds: Feeds, options: RunOptions = {}): Promise<Record<string, Tensor>> {
+    const { outputs } = await this.execute(feeds, options, false);
+    return outputs;
+  }
+
+  /** As {@link run}, and where the time went. Measuring costs a few per cent. */
+  async profile(
+    feeds: Feeds,
+    options: RunOptions = {},
+  ): Promise<{ outputs: Record<string, Tensor>; profile: RunProfile; program: Program }> {
+    const { outputs, profile, program } = await this.execute(feeds, options, true);
+    return { outputs, profile: profile!, program };
+  }
+
+  /** Makes the program for these feeds without running it: what the first run with new shapes does. */
+  plan(feeds: Feeds, taps: readonly string[] = []): Program {
+    return this.planFor(bindFeeds(this.model.inputs, feeds), taps).program;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await Promise.allSettled([...this.pending]);
+    this.plans.clear();
+    this.native.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  private async execute(feeds: Feeds, options: RunOptions, measure: boolean) {
+    if (this.closed) throw new EngineError('E_USAGE', 'run', 'the session is closed');
+    options.signal?.throwIfAborted();
+    const inputs = bindFeeds(this.model.inputs, feeds);
+    const { program, outputs: ports } = this.planFor(inputs, options.taps ?? []);
+    const results = ports.map(({ name, dtype, dims }): Tensor => {
+      const length = elementCount(dims, name, 'plan');
+      const given = options.outputs?.[name];
+      const data = given ?? allocate(dtype, length);
+      if (given && (given.length !== length || given.constructor !== allocate(dtype, 0).constructor)) {
+        throw new EngineError(
+          'E_REQUEST',
+          'run',
+          `output "${name}": expected ${length} elements of ${dtype}, got ${given.length} in ${given.constructor.name}`,
+          { where: name },
+        );
+      }
+      return { dtype, dims, data };
+    });
+    const running = this.native.run(
+      program,
+      inputs.map((tensor) => tensor.data),
+      results.map((tensor) => tensor.data),
+      { ...(options.signal ? { signal: options.signal } : {}), ...(measure ? { profile: true } : {}) },
+    );
+    this.pending.add(running);
+    try {
+      const profile = await running;
+      return { outputs: Object.fromEntries(ports.map(({ name }, i) => [name, results[i]!])), profile: profile ?? undefined, program };
+    } finally {
+      this.pending.delete(running);
+    }
+  }
+
+  private planFor(inputs: readonly Tensor[], taps: readonly string[]): Planned {
+    const key = `${inputs.map((tensor) => tensor.dims.join('x')).join(';')}|${taps.join('|')}`;
+    const found = this.plans.get(key);
+    if (found) {
+      // Most recently used last.
+      this.plans.delete(key);
+      this.plans.set(key, found);
+      return found;
+    }
+    const { prepared } = this.model;
+    const values = concreteValues(this.model, inputs);
+    const spec = plan(prepared, values, { threads: this.threads, taps });
+    const planned: Planned = {
+      program: new Program(spec, this.model.weights),
+      outputs: spec.outputs.map(({ name, dtype, dims }) => ({ name, dtype, dims })),
+    };
+    this.plans.set(key, planned);
+    if (this.plans.size > this.limit) this.plans.delete(this.plans.keys().next().value!);
+    return planned;
+  }
+}
+
+function concreteValues(model: Model, inputs: readonly Tensor[]): ReadonlyMap<string, ConcreteValue> {
+  const { graph } = model.prepared;
+  return inferShapes(graph, Object.fromEntries(graph.inputs.map((name, i) => [name, inputs[i]!.dims])));
+}

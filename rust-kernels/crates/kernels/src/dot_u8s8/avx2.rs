@@ -1,0 +1,164 @@
+//! Four u8 × s8 products per 32-bit lane of a `ymm`, exact on every CPU with AVX2.
+//!
+//! Without AVX-VNNI, bytes are widened to 16 bits and multiplied by `vpmaddwd`, whose sums fit 32 bits. `vpmaddubsw` is not used:
+//! its 16-bit sums saturate (255·127 + 255·127 does not fit), which would make this tier differ from the others.
+
+use core::arch::x86_64::*;
+use neural_engine_isa::{Avx2, Isa};
+
+/// One way to do it; a value proves that the instructions exist.
+pub(crate) trait Dot: Copy {
+    /// Four u8 per lane, prepared.
+    type X: Copy;
+    /// Four s8 per lane, prepared.
+    type W: Copy;
+    /// Prepares activations.
+    fn x(self, x: __m256i) -> Self::X;
+    /// Prepares weights.
+    fn w(self, w: __m256i) -> Self::W;
+    /// acc + Σ x · w per lane, wrapping.
+    fn add(self, acc: __m256i, x: Self::X, w: Self::W) -> __m256i;
+    /// The proof of AVX2 in it.
+    fn avx2(self) -> Avx2;
+}
+
+/// By AVX2: even and odd bytes apart as 16-bit values, two `vpmaddwd`.
+#[derive(Clone, Copy)]
+pub(crate) struct Widen(Avx2);
+
+/// By AVX-VNNI: one `vpdpbusd`.
+#[derive(Clone, Copy)]
+pub(crate) struct Vnni(Avx2);
+
+/// Calls intrinsics. Their one condition is that the CPU has the feature: `self` is the proof.
+macro_rules! op {
+    ($($body:tt)*) => {
+        // SAFETY: register-only intrinsics of features that the value proves.
+        unsafe { $($body)* }
+    };
+}
+
+impl Dot for Widen {
+    type X = [__m256i; 2];
+    type W = [__m256i; 2];
+    #[inline(always)]
+    fn x(self, x: __m256i) -> [__m256i; 2] {
+        op!([_mm256_and_si256(x, _mm256_set1_epi16(0xff)), _mm256_srli_epi16::<8>(x)])
+    }
+    #[inline(always)]
+    fn w(self, w: __m256i) -> [__m256i; 2] {
+        op!([_mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(w)), _mm256_srai_epi16::<8>(w)])
+    }
+    #[inline(always)]
+    fn add(self, acc: __m256i, x: [__m256i; 2], w: [__m256i; 2]) -> __m256i {
+        op!(_mm256_add_epi32(acc, _mm256_add_epi32(_mm256_madd_epi16(x[0], w[0]), _mm256_madd_epi16(x[1], w[1]))))
+    }
+    #[inline(always)]
+    fn avx2(self) -> Avx2 {
+        self.0
+    }
+}
+
+impl Dot for Vnni {
+    type X = __m256i;
+    type W = __m256i;
+    #[inline(always)]
+    fn x(self, x: __m256i) -> __m256i {
+        x
+    }
+    #[inline(always)]
+    fn w(self, w: __m256i) -> __m256i {
+        w
+    }
+    #[inline(always)]
+    fn add(self, acc: __m256i, x: __m256i, w: __m256i) -> __m256i {
+        op!(_mm256_dpbusd_avx_epi32(acc, x, w))
+    }
+    #[inline(always)]
+    fn avx2(self) -> Avx2 {
+        self.0
+    }
+}
+
+/// A computation written for any [`Dot`]; `eval` and what it calls are `#[inline(always)]`.
+pub(crate) trait DotOp {
+    /// Runs it.
+    fn eval<D: Dot>(self, dot: D);
+}
+
+/// Runs `op` by the best instructions of `isa`, of which `token` is the proof.
+pub(crate) fn dispatch<Op: DotOp>(token: Avx2, isa: Isa, op: Op) {
+    #[target_feature(enable = "avx2,fma,avxvnni")]
+    fn by_vnni<Op: DotOp>(token: Avx2, op: Op) {
+        op.eval(Vnni(token));
+    }
+    #[target_feature(enable = "avx2,fma")]
+    fn by_widening<Op: DotOp>(token: Avx2, op: Op) {
+        op.eval(Widen(token));
+    }
+    if isa.has_avx_vnni() {
+        // SAFETY: the token proves AVX2 and FMA, and the ISA was just asked for AVX-VNNI.
+        unsafe { by_vnni(token, op) }
+    } else {
+        // SAFETY: the token proves AVX2 and FMA.
+        unsafe { by_widening(token, op) }
+    }
+}
+
+/// The first 32 bytes.
+#[inline(always)]
+pub(crate) fn load(_: Avx2, bytes: &[u8]) -> __m256i {
+    let bytes: &[u8; 32] = bytes.first_chunk().expect("a vector load needs 32 bytes");
+    // SAFETY: the array holds the 32 bytes that are read; the token proves the feature.
+    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+}
+
+/// Writes the first 32 bytes.
+#[inline(always)]
+pub(crate) fn store(_: Avx2, bytes: &mut [u8], x: __m256i) {
+    let bytes: &mut [u8; 32] = bytes.first_chunk_mut().expect("a vector store needs 32 bytes");
+    // SAFETY: the array holds the 32 bytes that are written; the token proves the feature.
+    unsafe { _mm256_storeu_si256(bytes.as_mut_ptr().cast(), x) }
+}
+
+/// Writes the first 8 values.
+#[inline(always)]
+pub(crate) fn store_i32(_: Avx2, values: &mut [i32], x: __m256i) {
+    let values: &mut [i32; 8] = values.first_chunk_mut().expect("a vector store needs 8 values");
+    // SAFETY: the array holds the 32 bytes that are written; the token proves the feature.
+    unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), x) }
+}
+
+/// The first four bytes in every 32-bit lane.
+#[inline(always)]
+pub(crate) fn broadcast(_: Avx2, bytes: &[u8]) -> __m256i {
+    let bytes: &[u8; 4] = bytes.first_chunk().expect("a broadcast needs 4 bytes");
+    op!(_mm256_set1_epi32(i32::from_le_bytes(*bytes)))
+}
+
+/// `x` in every 32-bit lane.
+#[inline(always)]
+pub(crate) fn splat(_: Avx2, x: i32) -> __m256i {
+    op!(_mm256_set1_epi32(x))
+}
+
+/// Four rows of 32 tokens to groups of four: token 16·l + 4·j + e is lane 4·l + e of register j.
+#[inline(always)]
+pub(crate) fn interleave(token: Avx2, rows: [__m256i; 4]) -> [__m256i; 4] {
+    let [a, b] = interleave_half::<false>(token, rows);
+    let [c, d] = interleave_half::<true>(token, rows);
+    [a, b, c, d]
+}
+
+/// Registers 0 and 1 of [`interleave`], or 2 and 3.
+#[inline(always)]
+pub(crate) fn interleave_half<const HIGH: bool>(_: Avx2, rows: [__m256i; 4]) -> [__m256i; 2] {
+    op!({
+        let [a, b] = if HIGH {
+            [_mm256_unpackhi_epi8(rows[0], rows[1]), _mm256_unpackhi_epi8(rows[2], rows[3])]
+        } else {
+            [_mm256_unpacklo_epi8(rows[0], rows[1]), _mm256_unpacklo_epi8(rows[2], rows[3])]
+        };
+        [_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b)]
+    })
+}

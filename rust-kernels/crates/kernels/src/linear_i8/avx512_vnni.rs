@@ -1,0 +1,222 @@
+//! AVX-512 VNNI: 64 tokens are four `zmm` of 16, in lane order.
+
+use super::dense::DenseU8S8;
+use super::epilogue::{Element, Epilogue};
+use super::sparse::{GROUP, Sparse4x1U8S8};
+use super::tier::Tier;
+use crate::Activation;
+use crate::panel::{Io, TOKENS};
+use crate::dot_u8s8::avx512_vnni::{broadcast, dot, interleave, load, store};
+use core::arch::x86_64::*;
+use neural_engine_isa::Avx512Vnni;
+use std::ops::Range;
+
+/// Bytes of a panel's interleaved copy per four inputs: 64 tokens × 4.
+const QUAD: usize = 4 * TOKENS;
+
+/// How far ahead of the weight stream to prefetch, in bytes. Streams of more than L1 come from L2 or L3 once per call.
+const AHEAD: usize = 1024;
+
+/// Rows of one dense tile: 6 × 4 accumulators, 4 inputs and 1 weight fill 29 of 32 registers.
+const TILE: usize = 6;
+
+type Acc<const R: usize> = [[__m512i; 4]; R];
+
+/// Sparse product; the entry has checked every length.
+pub(super) fn sparse<Y: Element>(
+    token: Avx512Vnni,
+    weight: &Sparse4x1U8S8<'_>,
+    init: &[i32],
+    epilogue: &Epilogue<'_>,
+    rows: Range<usize>,
+    ios: &mut [Io<'_, u8, Y>],
+) {
+    // SAFETY: the token exists only where the features do.
+    unsafe { sparse_rows(token, weight, init, epilogue, rows, ios) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+fn sparse_rows<Y: Element>(
+    token: Avx512Vnni,
+    weight: &Sparse4x1U8S8<'_>,
+    init: &[i32],
+    epilogue: &Epilogue<'_>,
+    rows: Range<usize>,
+    ios: &mut [Io<'_, u8, Y>],
+) {
+    for row in rows.clone().step_by(4) {
+        let groups = weight.block(row / 4);
+        for io in ios.iter_mut() {
+            assert!(io.x.len() == weight.k() * TOKENS);
+            // SAFETY: the view has checked that every index is below k, and x holds k rows of 64 bytes.
+            let acc = unsafe { sparse_block(groups, io.x.as_ptr(), start(init, row)) };
+            finish(token, epilogue, row, row - rows.start, acc, io);
+        }
+    }
+}
+
+/// The accumulators of rows `row..row + R` before any product.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn start<const R: usize>(init: &[i32], row: usize) -> Acc<R> {
+    std::array::from_fn(|i| [_mm512_set1_epi32(init[row + i]); 4])
+}
+
+/// acc[i][j] += Σ over the groups; per group 4 loads, 8 unpacks and 16 `vpdpbusd`.
+///
+/// # Safety
+/// `groups` is whole groups whose indices times 64, plus 63, are readable at `x`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn sparse_block(groups: &[u8], x: *const u8, mut acc: Acc<4>) -> Acc<4> {
+    for group in groups.chunks_exact(GROUP) {
+        let group = group.as_ptr();
+        _mm_prefetch::<_MM_HINT_T0>(group.wrapping_add(AHEAD).cast());
+        // SAFETY: a group holds four u16 and 16 weights; the caller vouches for the rows at `x`.
+        unsafe {
+            let row = |i: usize| load(x.add(usize::from(group.cast::<u16>().add(i).read_unaligned()) * TOKENS));
+            let x = interleave([row(0), row(1), row(2), row(3)]);
+            for (i, acc) in acc.iter_mut().enumerate() {
+                dot(acc, x, broadcast(group.add(8 + 4 * i)));
+            }
+        }
+    }
+    acc
+}
+
+/// Dense product; the entry has checked every length.
+pub(super) fn dense<Y: Element>(
+    token: Avx512Vnni,
+    weight: &DenseU8S8<'_>,
+    init: &[i32],
+    epilogue: &Epilogue<'_>,
+    rows: Range<usize>,
+    ios: &mut [Io<'_, u8, Y>],
+    scratch: &mut [u8],
+) {
+    // SAFETY: the token exists only where the features do.
+    unsafe { dense_rows(token, weight, init, epilogue, rows, ios, scratch) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+fn dense_rows<Y: Element>(
+    token: Avx512Vnni,
+    weight: &DenseU8S8<'_>,
+    init: &[i32],
+    epilogue: &Epilogue<'_>,
+    rows: Range<usize>,
+    ios: &mut [Io<'_, u8, Y>],
+    scratch: &mut [u8],
+) {
+    let quads = weight.k().div_ceil(4);
+    for (io, copy) in ios.iter().zip(scratch.chunks_exact_mut(quads * QUAD)) {
+        interleave_panel(io.x, copy);
+    }
+    let mut row = rows.start;
+    while row < rows.end {
+        for (io, x) in ios.iter_mut().zip(scratch.chunks_exact(quads * QUAD)) {
+            let at = row - rows.start;
+            match rows.end - row {
+                TILE.. => finish(token, epilogue, row, at, dense_tile::<TILE, 3>(weight, row, x, start(init, row)), io),
+                4.. => finish(token, epilogue, row, at, dense_tile::<4, 2>(weight, row, x, start(init, row)), io),
+                2.. => finish(token, epilogue, row, at, dense_tile::<2, 1>(weight, row, x, start(init, row)), io),
+                // The last row of an odd number: its pair's second row is padding.
+                _ => {
+                    let acc = dense_tile::<2, 1>(weight, row, x, [[_mm512_set1_epi32(init[row]); 4]; 2]);
+                    finish::<_, 1>(token, epilogue, row, at, [acc[0]], io);
+                }
+            }
+        }
+        row += match rows.end - row {
+            TILE.. => TILE,
+            4.. => 4,
+            _ => 2,
+        };
+    }
+}
+
+/// Copies a panel `[k][64]` to `[ceil(k/4)][64 tokens in lane order][4 k]`, zeros beyond k.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn interleave_panel(x: &[u8], copy: &mut [u8]) {
+    for (four, quad) in x.chunks(4 * TOKENS).zip(copy.chunks_exact_mut(QUAD)) {
+        let mut rows = [_mm512_setzero_si512(); 4];
+        for (row, tokens) in rows.iter_mut().zip(four.chunks_exact(TOKENS)) {
+            // SAFETY: 64 tokens are 64 bytes.
+            *row = unsafe { load(tokens.as_ptr()) };
+        }
+        for (j, lanes) in interleave(rows).into_iter().enumerate() {
+            // SAFETY: `quad` has 256 bytes.
+            unsafe { store(quad.as_mut_ptr().add(64 * j), lanes) };
+        }
+    }
+}
+
+/// acc[i][j] += rows `row..row + R` of the weight times an interleaved panel; R = 2·P, `row` is even.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn dense_tile<const R: usize, const P: usize>(weight: &DenseU8S8<'_>, row: usize, x: &[u8], mut acc: Acc<R>) -> Acc<R> {
+    let quads = weight.k().div_ceil(4);
+    let pairs: [&[u8]; P] = std::array::from_fn(|p| weight.pair(row / 2 + p));
+    assert!(x.len() == quads * QUAD && pairs.iter().all(|pair| pair.len() == 8 * quads));
+    for q in 0..quads {
+        // SAFETY: x holds `quads` times 256 bytes and each pair `quads` times 8; checked above.
+        unsafe {
+            let lanes: [__m512i; 4] = std::array::from_fn(|j| load(x.as_ptr().add(QUAD * q + 64 * j)));
+            for (i, acc) in acc.iter_mut().enumerate() {
+                dot(acc, lanes, broadcast(pairs[i / 2].as_ptr().add(8 * q + 4 * (i % 2))));
+            }
+        }
+    }
+    acc
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+fn finish<Y: Element, const R: usize>(
+    token: Avx512Vnni,
+    epilogue: &Epilogue<'_>,
+    row: usize,
+    at: usize,
+    acc: Acc<R>,
+    io: &mut Io<'_, u8, Y>,
+) {
+    for (i, acc) in acc.into_iter().enumerate() {
+        epilogue.finish(token, row + i, acc, &io.residual, io.y, at + i);
+    }
+}
+
+impl Tier for Avx512Vnni {
+    #[inline(always)]
+    fn lookup(self, table: &[u8; 256], bytes: &mut [u8]) {
+        for bytes in bytes.chunks_exact_mut(64) {
+            // SAFETY: the token proves the features; a chunk holds the 64 bytes read and written.
+            unsafe { store(bytes.as_mut_ptr(), look_up(table, load(bytes.as_ptr()))) }
+        }
+    }
+
+    #[inline(always)]
+    fn activate(self, act: Activation, f: [__m512; 4]) -> [__m512; 4] {
+        // SAFETY: the token proves the features.
+        unsafe { activate(self, act, f) }
+    }
+}
+
+/// table\[byte\]: the low seven bits choose in each half of the table, the eighth between the halves.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn look_up(table: &[u8; 256], bytes: __m512i) -> __m512i {
+    // SAFETY: the table holds four times 64 bytes.
+    let quarter = |i: usize| unsafe { load(table.as_ptr().add(64 * i)) };
+    let low = _mm512_permutex2var_epi8(quarter(0), bytes, quarter(1));
+    let high = _mm512_permutex2var_epi8(quarter(2), bytes, quarter(3));
+    _mm512_mask_blend_epi8(_mm512_movepi8_mask(bytes), low, high)
+}
+
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+fn activate(token: Avx512Vnni, act: Activation, f: [__m512; 4]) -> [__m512; 4] {
+    f.map(
+        #[inline(always)]
+        |f| act.apply(token, f),
+    )
+}

@@ -1,0 +1,142 @@
+//! Linear layers on u8 activations and s8 weights: y = epilogue(W · x) over panels of 64 tokens.
+//!
+//! W is dense ([`DenseU8S8`]) or sparse in 4x1 blocks ([`Sparse4x1U8S8`]). With acc = init\[m\] + Σ w·x in wrapping 32-bit integers,
+//! f = fma(acc, mul\[m\], add\[m\]) + residual; then, for 8-bit outputs,
+//!
+//! | given | output code |
+//! | --- | --- |
+//! | neither activation nor table | saturate(round_even(f)): `mul` and `add` already hold the code |
+//! | `act` and `code` | saturate(round_even(fma(act(f), code.scale, code.zero))) |
+//! | `table` | table\[saturate_u8(round_even(f))\] |
+//!
+//! and act(f) for f32 outputs. NaN becomes the lowest code. Every tier and every split of the rows gives the same bits.
+
+#[cfg(all(target_arch = "x86_64", not(ne_portable)))]
+mod avx2;
+#[cfg(all(target_arch = "x86_64", not(ne_portable)))]
+mod avx512_vnni;
+mod check;
+mod dense;
+mod epilogue;
+mod packed;
+mod reference;
+mod sparse;
+#[cfg(test)]
+mod tests;
+mod tier;
+mod weight;
+
+pub use dense::DenseU8S8;
+pub use packed::{MAX_K, MAX_M};
+pub use sparse::Sparse4x1U8S8;
+pub use weight::WeightI8;
+
+use crate::panel::Io;
+use crate::{Activation, Code, KernelError};
+use epilogue::{Element, Epilogue};
+use neural_engine_isa::Isa;
+use std::ops::Range;
+
+/// A range of output rows starts and ends at a multiple of this, or at the last row.
+pub const ROW_GRANULE: usize = 4;
+/// Panels that one call may share the weight stream over.
+pub const MAX_PANELS: usize = 4;
+
+/// One linear layer; see the [module](self) for what it computes.
+#[derive(Clone, Copy, Debug)]
+pub struct LinearI8<'a> {
+    /// `[M][K]`.
+    pub weight: WeightI8<'a>,
+    /// Start of each row's accumulator: bias and zero-point corrections, `[M]`.
+    pub init: &'a [i32],
+    /// Multiplies each row's accumulator, `[M]`.
+    pub mul: &'a [f32],
+    /// Added to each row's product, `[M]`.
+    pub add: &'a [f32],
+    /// Applied after the residual.
+    pub act: Activation,
+    /// Code of act(f); given exactly when an 8-bit output has an activation.
+    pub code: Option<Code>,
+    /// Replaces activation and code by a lookup of the 8-bit code of f.
+    pub table: Option<&'a [u8; 256]>,
+}
+
+impl LinearI8<'_> {
+    /// Computes output rows `rows` of 1 to 4 panels as f32 in lane order; u8 input in token order.
+    ///
+    /// # Errors
+    /// `Length` and `Invalid`, naming the argument; see the fields for what goes together.
+    pub fn run_f32(&self, isa: Isa, rows: Range<usize>, ios: &mut [Io<'_, u8, f32>], scratch: &mut [u8]) -> Result<(), KernelError> {
+        self.run(isa, rows, ios, scratch)
+    }
+
+    /// Computes output rows `rows` of 1 to 4 panels as u8 in token order.
+    ///
+    /// # Errors
+    /// As [`run_f32`](Self::run_f32).
+    pub fn run_u8(&self, isa: Isa, rows: Range<usize>, ios: &mut [Io<'_, u8, u8>], scratch: &mut [u8]) -> Result<(), KernelError> {
+        self.run(isa, rows, ios, scratch)
+    }
+
+    /// Computes output rows `rows` of 1 to 4 panels as s8 in token order.
+    ///
+    /// # Errors
+    /// As [`run_f32`](Self::run_f32).
+    pub fn run_s8(&self, isa: Isa, rows: Range<usize>, ios: &mut [Io<'_, u8, i8>], scratch: &mut [u8]) -> Result<(), KernelError> {
+        self.run(isa, rows, ios, scratch)
+    }
+
+    /// Bytes of scratch for a call on `panels` panels: interleaved copies of the inputs where the weight is dense.
+    pub fn scratch_len(&self, panels: usize) -> usize {
+        match self.weight {
+            WeightI8::Dense(weight) => panels * weight.k().div_ceil(4) * 256,
+            WeightI8::Sparse(_) => 0,
+        }
+    }
+
+    /// The kernel that `isa` selects, for logs and reports.
+    pub fn kernel(&self, isa: Isa) -> &'static str {
+        let sparse = matches!(self.weight, WeightI8::Sparse(_));
+        if isa.avx512_vnni().is_some() {
+            if sparse { "spmm_u8s8_4x1_avx512_vnni" } else { "dense_u8s8_6x64_avx512_vnni" }
+        } else if isa.avx2().is_some() {
+            match (sparse, isa.has_avx_vnni()) {
+                (true, true) => "spmm_u8s8_4x1_avx_vnni",
+                (true, false) => "spmm_u8s8_4x1_avx2",
+                (false, true) => "dense_u8s8_4x16_avx_vnni",
+                (false, false) => "dense_u8s8_4x16_avx2",
+            }
+        } else if sparse {
+            "spmm_u8s8_4x1_scalar"
+        } else {
+            "dense_u8s8_scalar"
+        }
+    }
+
+    fn run<Y: Element>(&self, isa: Isa, rows: Range<usize>, ios: &mut [Io<'_, u8, Y>], scratch: &mut [u8]) -> Result<(), KernelError> {
+        check::call(self, &rows, ios, scratch.len())?;
+        let epilogue = Epilogue::new(self);
+        #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
+        {
+            if let Some(token) = isa.avx512_vnni() {
+                match &self.weight {
+                    WeightI8::Dense(weight) => avx512_vnni::dense(token, weight, self.init, &epilogue, rows, ios, scratch),
+                    WeightI8::Sparse(weight) => avx512_vnni::sparse(token, weight, self.init, &epilogue, rows, ios),
+                }
+                return Ok(());
+            }
+            if let Some(token) = isa.avx2() {
+                match &self.weight {
+                    WeightI8::Dense(weight) => {
+                        avx2::Dense { weight, init: self.init, epilogue: &epilogue, rows, ios, scratch }.run(token, isa);
+                    }
+                    WeightI8::Sparse(weight) => avx2::Sparse { weight, init: self.init, epilogue: &epilogue, rows, ios }.run(token, isa),
+                }
+                return Ok(());
+            }
+        }
+        let _ = isa;
+        reference::run(&self.weight, self.init, &epilogue, rows, ios);
+        Ok(())
+    }
+}

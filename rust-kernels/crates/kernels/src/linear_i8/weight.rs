@@ -1,0 +1,61 @@
+//! A weight in either packed form.
+
+use super::{DenseU8S8, ROW_GRANULE, Sparse4x1U8S8};
+use std::ops::Range;
+
+/// s8 weights `[M][K]`.
+#[derive(Clone, Copy, Debug)]
+pub enum WeightI8<'a> {
+    /// Every weight is stored.
+    Dense(DenseU8S8<'a>),
+    /// Blocks of four rows by one input that are all zero are left out.
+    Sparse(Sparse4x1U8S8<'a>),
+}
+
+impl WeightI8<'_> {
+    /// Output rows.
+    pub fn m(&self) -> usize {
+        match self {
+            WeightI8::Dense(weight) => weight.m(),
+            WeightI8::Sparse(weight) => weight.m(),
+        }
+    }
+
+    /// Inputs.
+    pub fn k(&self) -> usize {
+        match self {
+            WeightI8::Dense(weight) => weight.k(),
+            WeightI8::Sparse(weight) => weight.k(),
+        }
+    }
+
+    /// The rows of part `part` of `parts`: together all rows, each about equally expensive, cut at [`ROW_GRANULE`].
+    ///
+    /// # Panics
+    /// When `part` is not below `parts`.
+    pub fn rows_of(&self, part: usize, parts: usize) -> Range<usize> {
+        assert!(part < parts, "part {part} of {parts}");
+        self.cut(part, parts)..self.cut(part + 1, parts)
+    }
+
+    /// Where the first `part` of `parts` ends.
+    fn cut(&self, part: usize, parts: usize) -> usize {
+        let blocks = self.m().div_ceil(ROW_GRANULE);
+        let block = match self {
+            WeightI8::Dense(_) => blocks * part / parts,
+            WeightI8::Sparse(_) if part == parts => blocks,
+            WeightI8::Sparse(weight) => {
+                // Row-blocks cost their groups and one for the epilogue: find where that sum passes the share.
+                let cost = |block: usize| weight.start(block) + block;
+                let share = cost(blocks) * part / parts;
+                let (mut low, mut high) = (0, blocks);
+                while low < high {
+                    let middle = low.midpoint(high);
+                    if cost(middle) < share { low = middle + 1 } else { high = middle }
+                }
+                low
+            }
+        };
+        (block * ROW_GRANULE).min(self.m())
+    }
+}

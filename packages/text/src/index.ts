@@ -1,1 +1,3 @@
-export {};
+export { Encoding } from './tokenizer/encoding';
+export { loadTokenizer, type TokenizerSource } from './tokenizer/load-tokenizer';
+export { type EncodeOptions, Tokenizer, type WindowOptions } from './tokenizer/tokenizer';

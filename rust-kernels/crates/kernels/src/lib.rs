@@ -3,13 +3,17 @@
 //! Layout. Inside an encoder every activation is a *panel*: `[features][64 tokens]`, features outermost. 8-bit panels keep tokens in
 //! order; 32-bit panels keep them in [`panel::lane_of`] order, which is the order the integer kernels' unpacking produces for free.
 
+pub mod activate;
 pub mod activation;
+pub mod bytes;
 pub mod code;
 mod dot_u8s8;
 pub mod error;
+pub mod linear_f32;
 pub mod linear_i8;
 pub mod panel;
 
+pub use activate::activate;
 pub use activation::Activation;
 pub use code::Code;
 pub use error::KernelError;

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 #[repr(align(64))]
 #[derive(Clone, Copy, Debug)]
-struct Line([u8; 64]);
+struct Line(#[expect(dead_code, reason = "read through Deref")] [u8; 64]);
 
 /// A copy of some bytes, 64-byte aligned.
 #[derive(Clone, Debug)]

@@ -1,0 +1,142 @@
+//! Linear layers in f32: y = act(W · x + bias + residual) over panels of 64 tokens.
+//!
+//! W is dense ([`DenseF32`]) or sparse in 4x1 blocks ([`Sparse4x1F32`]). Sums are fixed sequences of fused multiply-adds: runs of
+//! 32 to 512 terms (by their number alone) are summed in registers from zero and added to `bias + residual` in order. That bounds
+//! the rounding error (8 · 2⁻²⁴ · Σ|w·x| for K ≤ 4096, 16 above) and gives the same bits on every tier and for every split of the rows.
+
+#[cfg(all(target_arch = "x86_64", not(ne_portable)))]
+mod avx2;
+#[cfg(all(target_arch = "x86_64", not(ne_portable)))]
+mod avx512;
+mod dense;
+mod nest;
+mod reference;
+mod sparse;
+#[cfg(test)]
+mod tests;
+mod tile;
+
+pub use dense::DenseF32;
+pub use sparse::Sparse4x1F32;
+
+use crate::activation::Activation;
+use crate::error::{KernelError, expect_len};
+use crate::panel::{Io, Residual, TOKENS};
+use neural_engine_isa::{Isa, Simd, SimdOp};
+use std::ops::Range;
+
+/// Row ranges begin at multiples of this: whole tiles of 6 rows and whole blocks of 4.
+pub const ROW_GRANULE: usize = 12;
+
+/// Most panels in one call.
+pub const MAX_PANELS: usize = 4;
+
+/// A packed weight of M rows and K inputs.
+#[derive(Clone, Copy, Debug)]
+pub enum WeightF32<'a> {
+    /// All values.
+    Dense(DenseF32<'a>),
+    /// Only blocks of four output rows × one input that hold a non-zero.
+    Sparse(Sparse4x1F32<'a>),
+}
+
+impl WeightF32<'_> {
+    /// Output rows, M.
+    pub fn rows(&self) -> usize {
+        match self {
+            WeightF32::Dense(weight) => weight.rows(),
+            WeightF32::Sparse(weight) => weight.rows(),
+        }
+    }
+
+    /// Inputs, K.
+    pub fn inputs(&self) -> usize {
+        match self {
+            WeightF32::Dense(weight) => weight.inputs(),
+            WeightF32::Sparse(weight) => weight.inputs(),
+        }
+    }
+}
+
+/// y = act(W · x + bias + residual).
+#[derive(Clone, Copy, Debug)]
+pub struct LinearF32<'a> {
+    /// W.
+    pub weight: WeightF32<'a>,
+    /// One value for each of all M rows.
+    pub bias: Option<&'a [f32]>,
+    /// Applied last.
+    pub act: Activation,
+}
+
+impl LinearF32<'_> {
+    /// Computes rows `rows` of 1 to 4 panels, which share one pass over the weight.
+    ///
+    /// Each `x` is `[K][64]`; each `y`, and each residual panel, is `[rows.len()][64]`: the range's own rows. The order of tokens
+    /// inside a panel does not matter here.
+    ///
+    /// # Errors
+    /// [`KernelError::Length`] for a wrong buffer; [`KernelError::Invalid`] when the range does not begin at a multiple of
+    /// [`ROW_GRANULE`], does not end at one or at M, or when there are no or more than [`MAX_PANELS`] panels.
+    pub fn run(&self, isa: Isa, rows: Range<usize>, ios: &mut [Io<'_, f32, f32>]) -> Result<(), KernelError> {
+        self.check(&rows, ios)?;
+        for io in &mut *ios {
+            isa.dispatch(Start { bias: self.bias.map(|bias| &bias[rows.clone()]), io });
+        }
+        tile::with(isa, nest::Product { weight: &self.weight, rows, ios });
+        if self.act != Activation::None {
+            for io in ios {
+                crate::activate::activate_in_place(isa, self.act, io.y);
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self, rows: &Range<usize>, ios: &[Io<'_, f32, f32>]) -> Result<(), KernelError> {
+        let (m, k) = (self.weight.rows(), self.weight.inputs());
+        if rows.start > rows.end || rows.end > m || rows.start % ROW_GRANULE != 0 || (rows.end % ROW_GRANULE != 0 && rows.end != m) {
+            let reason = format!("{rows:?} is no range of 0..{m} that begins and ends at multiples of {ROW_GRANULE} or at its end");
+            return Err(KernelError::Invalid { name: "rows", reason });
+        }
+        if ios.is_empty() || ios.len() > MAX_PANELS {
+            let reason = format!("expected 1 to {MAX_PANELS} panels, got {}", ios.len());
+            return Err(KernelError::Invalid { name: "ios", reason });
+        }
+        if let Some(bias) = self.bias {
+            expect_len("bias", bias.len(), m)?;
+        }
+        for io in ios {
+            expect_len("x", io.x.len(), k * TOKENS)?;
+            expect_len("y", io.y.len(), rows.len() * TOKENS)?;
+            if let Residual::Panel(residual) = io.residual {
+                expect_len("residual", residual.len(), rows.len() * TOKENS)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// y = bias + residual, what the products are added to.
+struct Start<'a, 'b> {
+    bias: Option<&'a [f32]>,
+    io: &'a mut Io<'b, f32, f32>,
+}
+
+impl SimdOp for Start<'_, '_> {
+    type Output = ();
+    #[inline(always)]
+    fn eval<S: Simd>(self, s: S) {
+        let Io { y, residual, .. } = self.io;
+        for (row, y) in y.chunks_exact_mut(TOKENS).enumerate() {
+            let bias = s.splat(self.bias.map_or(0.0, |bias| bias[row]));
+            for (i, y) in y.chunks_exact_mut(16).enumerate() {
+                let start = match residual {
+                    Residual::None => bias,
+                    Residual::Panel(residual) => s.add(bias, s.load(&residual[row * TOKENS + 16 * i..])),
+                    Residual::InPlace => s.add(bias, s.load(y)),
+                };
+                s.store(y, start);
+            }
+        }
+    }
+}

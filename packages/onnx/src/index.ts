@@ -10,8 +10,9 @@ export {
   attributeTensor,
 } from './attributes';
 export { type GraphParts, type ModelOptions, makeGraph, makeModel, makeNode, makeTensor, makeValueInfo } from './build';
-export { checkModel } from './check/model';
+export { checkModel, NEWEST_IR_VERSION, NEWEST_OPSET } from './check/model';
 export { type DecodeOptions, decodeModel, decodeTensor } from './decode-model';
+export { encodeModel } from './encode/model';
 export { type ReadOptions, readModel } from './read-model';
 export type {
   OnnxAttribute,
@@ -33,3 +34,4 @@ export type {
   OnnxValueAttributeType,
   OnnxValueInfo,
 } from './types';
+export { type WriteOptions, type WrittenModel, writeModel } from './write-model';

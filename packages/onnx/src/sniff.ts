@@ -10,7 +10,8 @@ const startsWith =
     magic.every((byte, i) => head[i] === byte);
 
 /** Eight bytes of little-endian length, then a JSON header. */
-const isSafetensors = (head: Uint8Array, text: string): boolean => startsWith(0, 0, 0, 0)(head.subarray(4)) && /^\{\s*("|\})/.test(text.slice(8));
+const isSafetensors = (head: Uint8Array, text: string): boolean =>
+  startsWith(0, 0, 0, 0)(head.subarray(4)) && /^\{\s*("|\})/.test(text.slice(8));
 
 /** A small offset, then the file identifier. An ONNX file may have the same text there, as a producer's name, but not the offset. */
 const flatbuffer =
@@ -20,16 +21,25 @@ const flatbuffer =
 
 /** None of these can open an ONNX file: each begins with an impossible tag or breaks the wire format within a few bytes. */
 const LOOK_ALIKES: readonly LookAlike[] = [
-  { name: 'an HTML page, perhaps an error page that was saved under this name', matches: (_, text) => /^\s*<(!doctype|html|head|body|\?xml)/i.test(text) },
+  {
+    name: 'an HTML page, perhaps an error page that was saved under this name',
+    matches: (_, text) => /^\s*<(!doctype|html|head|body|\?xml)/i.test(text),
+  },
   {
     name: 'a Git LFS pointer; fetch the file itself with "git lfs pull"',
     matches: (_, text) => text.startsWith('version https://git-lfs.github.com/spec/'),
   },
-  { name: 'a zip archive (a PyTorch checkpoint is one too)', matches: (head) => startsWith(0x50, 0x4b, 3, 4)(head) || startsWith(0x50, 0x4b, 5, 6)(head) },
+  {
+    name: 'a zip archive (a PyTorch checkpoint is one too)',
+    matches: (head) => startsWith(0x50, 0x4b, 3, 4)(head) || startsWith(0x50, 0x4b, 5, 6)(head),
+  },
   { name: 'a GGUF model', matches: (_, text) => text.startsWith('GGUF') },
   { name: 'a safetensors file', matches: isSafetensors },
   { name: 'a gzip file; unpack it first', matches: startsWith(0x1f, 0x8b, 8) },
-  { name: 'a Python pickle (an old PyTorch checkpoint)', matches: (head) => head[0] === 0x80 && head[1]! >= 2 && head[1]! <= 5 && (head[2] === 0x8a || head[2] === 0x95) },
+  {
+    name: 'a Python pickle (an old PyTorch checkpoint)',
+    matches: (head) => head[0] === 0x80 && head[1]! >= 2 && head[1]! <= 5 && (head[2] === 0x8a || head[2] === 0x95),
+  },
   { name: 'an HDF5 file (a Keras model)', matches: startsWith(0x89, 0x48, 0x44, 0x46) },
   { name: 'a TensorFlow Lite model', matches: flatbuffer('TFL3') },
   { name: 'an ONNX Runtime (.ort) model', matches: flatbuffer('ORTM') },

@@ -35,12 +35,18 @@ const decodeTraining = (message: onnx.TrainingInfoProto.$Properties, context: De
   updateBinding: toMap(message.updateBinding, 'training update_binding'),
 });
 
+/** Before this version a file had no opset_import and meant operator set 1. */
+export const FIRST_IR_WITH_OPSETS = 3;
+
 /** Converts a decoded file. @throws {EngineError} E_PARSE there is no graph; else as the parts. */
 export function decodeModelMessage(message: onnx.ModelProto.$Properties, context: DecodeContext): OnnxModel {
   if (message.graph == null) fail('E_PARSE', 'parse', 'model', message.opsetImport?.length ? 'no graph' : 'no graph, no opset_import');
+  const irVersion = toSafeNumber((message.irVersion as Long64) ?? ZERO, 'E_MODEL', 'ir_version');
+  const opsets = toOpsets(message.opsetImport, 'model');
+  if (opsets.size === 0 && irVersion >= 1 && irVersion < FIRST_IR_WITH_OPSETS) opsets.set('', 1);
   return {
-    irVersion: toSafeNumber((message.irVersion as Long64) ?? ZERO, 'E_MODEL', 'ir_version'),
-    opsets: toOpsets(message.opsetImport, 'model'),
+    irVersion,
+    opsets,
     producer: { name: message.producerName ?? '', version: message.producerVersion ?? '' },
     domain: message.domain ?? '',
     modelVersion: toBigInt((message.modelVersion as Long64) ?? ZERO),

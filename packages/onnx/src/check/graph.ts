@@ -1,0 +1,141 @@
+import { LIMITS, type Limits } from '@neural-engine/core';
+import { describeNode } from '../decode/node';
+import { fail, quote } from '../errors';
+import type { OnnxAttribute, OnnxGraph, OnnxNode, OnnxValueInfo } from '../types';
+import { whyUndefined } from './order';
+import { checkQuantization } from './quantization';
+import { Scope } from './scope';
+import { checkSparseTensor, checkTensor, describeTensor } from './tensors';
+
+/** What holds for all graphs of a model or function. */
+export interface CheckContext {
+  opsets: ReadonlyMap<string, number>;
+  limits: Pick<Limits, 'nesting'>;
+  /** Attributes that a function body may refer to; undefined outside of functions. */
+  functionAttributes?: ReadonlySet<string>;
+}
+
+/** The limits that a check obeys where the caller names none. */
+export const DEFAULT_CHECK_LIMITS: Pick<Limits, 'nesting'> = LIMITS;
+
+function define(name: string, what: string, scope: Scope, where: string): void {
+  if (name === '') fail('E_MODEL', 'check', where, `${what} has no name`);
+  if (scope.has(name)) fail('E_MODEL', 'check', where, `${what} ${quote(name)} is already the name of another value`);
+  scope.names.add(name);
+}
+
+/**
+ * A subgraph's input may take over a name from outside, as exporters and ONNX's own checker have it, but not that of a
+ * constant: then a reader could not tell whether the constant or the input is meant.
+ */
+function defineInput(name: string, scope: Scope, where: string): void {
+  if (scope.outerConstant(name) !== undefined)
+    fail('E_MODEL', 'check', where, `input ${quote(name)} shadows a constant of the graph around it`);
+  if (name !== '' && !scope.names.has(name)) scope.names.add(name);
+  else define(name, 'input', scope, where);
+}
+
+/** An initializer may be the default of an input, if the input agrees with it. */
+function checkDefault(graph: OnnxGraph, input: OnnxValueInfo, prefix: string): void {
+  const tensor = graph.initializers.get(input.name) ?? graph.sparseInitializers.get(input.name);
+  if (tensor === undefined) return;
+  const dtype = 'values' in tensor ? tensor.values.dtype : tensor.dtype;
+  const declared = input.type?.kind === 'sparseTensor' ? input.type : input;
+  const agrees =
+    (declared.dtype === dtype || declared.dtype === 'UNDEFINED') &&
+    (declared.shape === undefined ||
+      (declared.shape.length === tensor.dims.length &&
+        declared.shape.every((dim, i) => typeof dim !== 'number' || dim === tensor.dims[i])));
+  if (!agrees) {
+    fail(
+      'E_MODEL',
+      'check',
+      `${prefix}graph input ${quote(input.name)}`,
+      `contradicts the initializer of this name, ${dtype} [${tensor.dims.join(', ')}]`,
+    );
+  }
+}
+
+function defineStored(graph: OnnxGraph, scope: Scope, prefix: string): void {
+  const where = `${prefix}graph ${quote(graph.name)}`;
+  for (const input of graph.inputs) {
+    defineInput(input.name, scope, where);
+    checkDefault(graph, input, prefix);
+  }
+  const inputs = new Set(graph.inputs.map((input) => input.name));
+  for (const [name, tensor] of graph.initializers) {
+    const place = describeTensor(prefix, 'initializer', name);
+    if (tensor.name !== name) fail('E_MODEL', 'check', place, `its tensor is named ${quote(tensor.name)}`);
+    if (!inputs.has(name)) define(name, 'initializer', scope, where);
+    checkTensor(tensor, place);
+  }
+  for (const [name, tensor] of graph.sparseInitializers) {
+    const place = describeTensor(prefix, 'sparse initializer', name);
+    if (tensor.values.name !== name) fail('E_MODEL', 'check', place, `its values are named ${quote(tensor.values.name)}`);
+    if (!inputs.has(name) || graph.initializers.has(name)) define(name, 'sparse initializer', scope, where);
+    checkSparseTensor(tensor, place);
+  }
+}
+
+function checkAttribute(attribute: OnnxAttribute, where: string, scope: Scope, context: CheckContext, depth: number): void {
+  switch (attribute.type) {
+    case 'tensor':
+      return checkTensor(attribute.value, `${where}: tensor`);
+    case 'tensors':
+      return attribute.value.forEach((tensor, i) => checkTensor(tensor, `${where}: tensor ${i}`));
+    case 'sparseTensor':
+      return checkSparseTensor(attribute.value, `${where}: sparse tensor`);
+    case 'sparseTensors':
+      return attribute.value.forEach((tensor, i) => checkSparseTensor(tensor, `${where}: sparse tensor ${i}`));
+    case 'graph':
+      return checkGraph(attribute.value, new Scope(scope), `${where}: `, context, depth + 1);
+    case 'graphs':
+      return attribute.value.forEach((graph) => checkGraph(graph, new Scope(scope), `${where}: `, context, depth + 1));
+    case 'reference':
+      if (context.functionAttributes?.has(attribute.value)) return;
+      return fail('E_MODEL', 'check', where, `refers to ${quote(attribute.value)}, which is no attribute of an enclosing function`);
+    default:
+      return;
+  }
+}
+
+/** Checks nodes in order and adds what they make to the scope. */
+export function checkNodes(nodes: readonly OnnxNode[], scope: Scope, prefix: string, context: CheckContext, depth: number): void {
+  for (const node of nodes) {
+    const where = `${prefix}${describeNode(node)}`;
+    if (node.opType === '') fail('E_MODEL', 'check', where, 'has no operator type');
+    if (!context.opsets.has(node.domain)) {
+      fail('E_MODEL', 'check', where, `its domain ${quote(node.domain || 'ai.onnx')} is missing in opset_import`);
+    }
+    for (const input of node.inputs) {
+      if (input !== '' && !scope.has(input)) fail('E_MODEL', 'check', where, whyUndefined(node, input, nodes));
+    }
+    for (const [name, attribute] of node.attributes) {
+      checkAttribute(attribute, `${where}: attribute ${quote(name)}`, scope, context, depth);
+    }
+    checkQuantization(node, scope, prefix);
+    for (const output of node.outputs) {
+      if (output !== '') define(output, 'output', scope, where);
+    }
+    scope.declareConstant(node);
+  }
+}
+
+/**
+ * Checks a graph or subgraph in its scope.
+ * @throws {EngineError} E_MODEL naming the node and value; E_LIMIT nesting; E_SPARSE, E_QUANT, E_SHAPE.
+ */
+export function checkGraph(graph: OnnxGraph, scope: Scope, prefix: string, context: CheckContext, depth = 0): void {
+  if (depth > context.limits.nesting) {
+    fail('E_LIMIT', 'check', `graph ${quote(graph.name)}`, `subgraphs are nested deeper than the limit of ${context.limits.nesting}`);
+  }
+  scope.declare(graph);
+  defineStored(graph, scope, prefix);
+  checkNodes(graph.nodes, scope, prefix, context, depth);
+  for (const output of graph.outputs) {
+    if (!scope.names.has(output.name)) {
+      const problem = scope.has(output.name) ? 'belongs to the graph around this one; an Identity must bring it in' : 'is made by no node';
+      fail('E_MODEL', 'check', `${prefix}graph output ${quote(output.name)}`, problem);
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import { readdir, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { checkModel } from './check/model';
+import { encodeChunks } from './encode/model';
+import { AtomicFile, exists, refuseExisting } from './save/atomic-file';
+import { checkDataName, placeTensors, writeTensors } from './save/external-data';
+import { saveFailure } from './save/failures';
+import type { OnnxModel } from './types';
+
+export interface WriteOptions {
+  /** Puts large initializers into a second file beside the model. */
+  externalData?: {
+    /**
+     * The name of that file. By default a name made from the model's and the data's digest: then replacing a model is
+     * atomic too, because old and new data never share a name. With a name of your own, a crash between the two renames
+     * of a replacement leaves the old model with the new data.
+     */
+    location?: string;
+    /** Initializers of at least so many bytes move out. Default 1024. */
+    thresholdBytes?: number;
+  };
+  /** Replaces existing files. The old ones stay whole until the new ones are complete. */
+  force?: boolean;
+}
+
+/** What was written. */
+export interface WrittenModel {
+  path: string;
+  bytes: number;
+  data?: { path: string; bytes: number };
+}
+
+const DEFAULT_THRESHOLD_BYTES = 1024;
+
+/** Removes data files that earlier saves under default names left for this model. */
+async function removeOldData(folder: string, stem: string, current: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const digest = name.startsWith(`${stem}-`) && name.endsWith('.data') ? name.slice(stem.length + 1, -'.data'.length) : '';
+    if (/^[0-9a-f]{16}$/.test(digest) && name !== current) await unlink(join(folder, name)).catch(() => undefined);
+  }
+}
+
+/**
+ * Checks a model and writes it to `path`, completely or not at all. Names inside the model, such as the locations of
+ * external tensors that were read, have no say in where anything is written.
+ *
+ * @throws {EngineError} as {@link checkModel}; E_CANTCREAT the path is taken (without `force`) or cannot be created;
+ *   E_SPACE; E_IO; E_LIMIT above 2 GiB without `externalData`. On failure nothing is left behind and an old file stays.
+ */
+export async function writeModel(model: OnnxModel, path: string, options: WriteOptions = {}): Promise<WrittenModel> {
+  const { externalData, force = false } = options;
+  if (externalData?.location !== undefined) checkDataName(externalData.location, basename(path));
+  checkModel(model);
+  if (!force) await refuseExisting(path);
+  const data = externalData === undefined ? undefined : await writeData(model, path, externalData, force);
+  let file: AtomicFile | undefined;
+  try {
+    const chunks = encodeChunks(model, (tensor) => {
+      const place = data?.places.get(tensor);
+      return place === undefined ? undefined : { location: data!.name, ...place };
+    });
+    file = await AtomicFile.create(path);
+    for (const chunk of chunks) await file.write(chunk);
+    await file.finish();
+    await data?.commit();
+    await file.commit(path, force);
+  } catch (error) {
+    await file?.discard();
+    await data?.rollBack();
+    throw saveFailure(error, path);
+  }
+  if (force && data !== undefined && externalData?.location === undefined) await removeOldData(dirname(path), stemOf(path), data.name);
+  return { path, bytes: file.size, ...(data === undefined ? {} : { data: { path: data.path, bytes: data.bytes } }) };
+}
+
+const stemOf = (path: string): string => basename(path).replace(/\.onnx$/i, '');
+
+/** Writes the data file under a temporary name; `commit` names it, `rollBack` undoes that. */
+async function writeData(model: OnnxModel, path: string, options: NonNullable<WriteOptions['externalData']>, force: boolean) {
+  const places = placeTensors(model, options.thresholdBytes ?? DEFAULT_THRESHOLD_BYTES);
+  const folder = dirname(path);
+  const given = options.location === undefined ? undefined : join(folder, options.location);
+  if (given !== undefined && !force) await refuseExisting(given);
+  const file = await AtomicFile.create(given ?? `${path}.data`);
+  try {
+    const digest = await writeTensors(places, file);
+    await file.finish();
+    const name = options.location ?? `${stemOf(path)}-${digest.slice(0, 16)}.data`;
+    const target = join(folder, name);
+    const wasThere = await exists(target);
+    // A file that is named after this very content may be replaced by it.
+    const replace = force || given === undefined;
+    let committed = false;
+    return {
+      places,
+      name,
+      path: target,
+      bytes: file.size,
+      async commit(): Promise<void> {
+        await file.commit(target, replace);
+        committed = true;
+      },
+      async rollBack(): Promise<void> {
+        await file.discard();
+        if (committed && !wasThere) await unlink(target).catch(() => undefined);
+      },
+    };
+  } catch (error) {
+    await file.discard();
+    throw saveFailure(error, given ?? path);
+  }
+}

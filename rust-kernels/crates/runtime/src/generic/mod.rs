@@ -7,10 +7,22 @@
 //! Work is divided into *units*, equal consecutive slices of every output. Parts own disjoint ranges of units, so operators are
 //! written in safe code over slices; the two `unsafe` constructors of [`tensor`] are the only place where memory is taken on trust.
 
+mod attrs;
+mod binary;
+mod cast;
 pub mod element;
+mod erf;
+mod gather;
+mod index;
+mod join;
+mod numeric;
+mod pad;
+mod scatter;
+mod select;
 mod spec;
 mod strided;
 pub mod tensor;
+mod unary;
 mod walk;
 
 pub use spec::{GenericError, GenericOp, TensorSpec};
@@ -28,7 +40,19 @@ use spec::{Attributes, Plan};
 pub fn check(kind: &str, attrs: &Attributes, x: &[Option<TensorSpec>], y: &[TensorSpec]) -> Result<Box<dyn GenericOp>, String> {
     let step = spec::Step::new(attrs, x, y)?;
     let plan: Plan = match kind {
+        "binary" => binary::plan(&step)?,
+        "cast" => cast::plan(&step)?,
+        "clip" => select::plan_clip(&step)?,
+        "concat" => join::plan(&step)?,
+        "gather" => gather::plan_gather(&step)?,
+        "gather_elements" => gather::plan_elements(&step)?,
+        "gather_nd" => gather::plan_nd(&step)?,
+        "pad" => pad::plan(&step)?,
+        "scatter_elements" => scatter::plan_elements(&step)?,
+        "scatter_nd" => scatter::plan_nd(&step)?,
         "strided" => strided::plan(&step)?,
+        "unary" => unary::plan(&step)?,
+        "where" => select::plan_where(&step)?,
         _ => return Err(format!("no generic operator is named {kind:?}")),
     };
     Ok(Box::new(spec::Divided::new(&step, plan)?))

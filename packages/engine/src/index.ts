@@ -1,1 +1,10 @@
-export {};
+export { parsePatternSwitch } from '@neural-engine/compiler';
+export { EngineError, type Tensor } from '@neural-engine/core';
+export { writeIr } from '@neural-engine/ir';
+export { type Feed, type Feeds, Model, type Port, type RunOptions, Session, type SessionOptions } from '@neural-engine/runtime';
+export { cacheDirectory, packedFileFor } from './cache';
+export { explainCollector } from './explain';
+export { compileModel, load, LoadedModel, type LoadOptions } from './load';
+export { type Closable, pipeline, type PipelineOptions, runnerOf, tokenizerOf } from './pipeline';
+export { engineRunner, quantize, type QuantizeOptions } from './quantize';
+export { type Located, locate, type ModelSource } from './source';

@@ -1,5 +1,5 @@
 export { bindFeeds, type Feed, type Feeds, type OrtLikeTensor, type Port } from './feeds';
-export { Model, type ModelOptions, packedKey } from './model';
+export { Model, type ModelOptions } from './model';
 export type { ConcreteValue } from './plan/concrete';
 export { type PlanOptions, plan } from './plan/plan';
 export { type PrepareOptions, prepare } from './prepare/prepare';

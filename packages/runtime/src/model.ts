@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto';
-import { bytesOf } from '@neural-engine/core';
 import type { Graph } from '@neural-engine/ir';
-import { ABI, openWeights, packWeights, type WeightSet } from '@neural-engine/kernels';
+import { openWeights, packWeights, type WeightSet } from '@neural-engine/kernels';
 import type { DecideOptions, SparsePolicy } from '@neural-engine/sparsity';
 import type { Port } from './feeds';
 import { prepare } from './prepare/prepare';
@@ -78,12 +76,4 @@ export class Model {
   async session(options: SessionOptions = {}): Promise<Session> {
     return new Session(this, options);
   }
-}
-
-/** Identifies weights packed under given options; what a packed file's name is made of. */
-export function packedKey(content: Uint8Array | string, options: ModelOptions = {}): string {
-  const hash = createHash('sha256');
-  hash.update(typeof content === 'string' ? content : bytesOf(content));
-  hash.update(`\0abi ${ABI} sparse ${options.sparse ?? 'auto'} ${options.sparseThreshold ?? ''}`);
-  return hash.digest('hex').slice(0, 32);
 }

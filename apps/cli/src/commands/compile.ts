@@ -1,0 +1,30 @@
+import type { Command } from 'commander';
+import { readFile } from 'node:fs/promises';
+import { consoleIo } from '../context';
+import { modelPath } from '../model-argument';
+
+interface Flags {
+  output: string;
+  force?: boolean;
+  explain?: boolean;
+  patternSwitch?: string;
+}
+
+export function registerCompile(program: Command): void {
+  program
+    .command('compile [model]')
+    .description('ONNX to IR: fuse into engine operators and save conf.yaml and model.bin')
+    .requiredOption('-o, --output <folder>', 'where to save the IR')
+    .option('--force', 'replace what is there')
+    .option('--explain', 'print what each pass did, and what it declined and why')
+    .option('--pattern-switch <file>', 'YAML file that turns passes on or off')
+    .action(async (model: string | undefined, flags: Flags) => {
+      const { compileModel, explainCollector, parsePatternSwitch, writeIr } = await import('@neural-engine/engine');
+      const explained = explainCollector();
+      const patternSwitch = flags.patternSwitch ? parsePatternSwitch(await readFile(flags.patternSwitch, 'utf8')) : undefined;
+      const graph = await compileModel(modelPath(model), { explain: explained.record, ...(patternSwitch ? { patternSwitch } : {}) });
+      await writeIr(graph, flags.output, { force: flags.force ?? false });
+      if (flags.explain) consoleIo.err(`${explained.text()}\n`);
+      consoleIo.err(`saved ${graph.nodes.length} operators to ${flags.output}\n`);
+    });
+}

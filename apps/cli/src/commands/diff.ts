@@ -1,0 +1,40 @@
+import type { Command } from 'commander';
+import { consoleIo, formatOf, type OutputFlags, positiveInteger, printTable } from '../context';
+import { modelPath } from '../model-argument';
+
+interface Flags extends OutputFlags {
+  input?: string;
+  batchSize: string;
+  seqLen: string;
+  rtol: string;
+  atol: string;
+  all?: boolean;
+}
+
+export function registerDiff(program: Command): void {
+  program
+    .command('diff [model]')
+    .description('compare with ONNX Runtime, tensor by tensor, at unmasked positions')
+    .option('-i, --input <file>', 'inputs (.npz or JSON); default: random ids')
+    .option('-b, --batch-size <n>', 'sequences of random inputs', '2')
+    .option('-s, --seq-len <n>', 'tokens of random inputs', '48')
+    .option('--rtol <x>', 'relative tolerance', '1e-3')
+    .option('--atol <x>', 'absolute tolerance', '1e-5')
+    .option('--all', 'also every tensor inside the model that both sides have')
+    .option('-o, --output <form>', 'text, md, json, jsonl or csv', 'text')
+    .option('--json', 'the same as --output json')
+    .action(async (model: string | undefined, flags: Flags) => {
+      const { diffWithOrt, DIFF_COLUMNS } = await import('../diff');
+      const result = await diffWithOrt(modelPath(model), {
+        ...(flags.input ? { input: flags.input } : {}),
+        batch: positiveInteger('--batch-size', flags.batchSize),
+        seqLen: positiveInteger('--seq-len', flags.seqLen),
+        rtol: Number(flags.rtol),
+        atol: Number(flags.atol),
+        inside: flags.all ?? false,
+      });
+      printTable(consoleIo, formatOf(flags), DIFF_COLUMNS, result.rows, { schema: 'diff', agrees: result.agrees });
+      consoleIo.err(result.agrees ? 'every output agrees\n' : 'outputs disagree\n');
+      if (!result.agrees) process.exitCode = 1;
+    });
+}

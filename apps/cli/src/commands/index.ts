@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import { registerAnswer } from './answer';
+import { registerBench } from './bench';
+import { registerCompile } from './compile';
+import { registerDiff } from './diff';
+import { registerDoctor } from './doctor';
+import { registerEval } from './eval';
+import { registerInspect } from './inspect';
+import { registerPipeline } from './pipeline';
+import { registerQuantize } from './quantize';
+import { registerRun } from './run';
+import { registerSparsity } from './sparsity';
+
+/** Every command, one a file, in the order that help prints. */
+export function addCommands(program: Command): void {
+  for (const register of [
+    registerPipeline,
+    registerAnswer,
+    registerCompile,
+    registerQuantize,
+    registerEval,
+    registerBench,
+    registerRun,
+    registerInspect,
+    registerSparsity,
+    registerDiff,
+    registerDoctor,
+  ]) {
+    register(program);
+  }
+}

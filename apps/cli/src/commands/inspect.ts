@@ -1,0 +1,37 @@
+import type { Command } from 'commander';
+import { writeFile } from 'node:fs/promises';
+import { EngineError } from '@neural-engine/core';
+import { consoleIo, formatOf, type OutputFlags, printTable } from '../context';
+import { modelPath } from '../model-argument';
+
+interface Flags extends OutputFlags {
+  graph?: string;
+  explain?: boolean;
+  save?: string;
+}
+
+export function registerInspect(program: Command): void {
+  program
+    .command('inspect [model]')
+    .description('what is in a model: inputs, operators, weights, and a picture of the graph')
+    .option('-g, --graph <form>', 'print the compiled graph as text, mermaid or dot')
+    .option('--explain', 'print what each pass did, and what it declined and why')
+    .option('--save <file>', 'write the graph there instead of to stdout')
+    .option('-o, --output <form>', 'text, md, json, jsonl or csv', 'text')
+    .option('--json', 'the same as --output json')
+    .action(async (model: string | undefined, flags: Flags) => {
+      const { inspect, INSPECT_COLUMNS } = await import('../inspect');
+      const result = await inspect(modelPath(model));
+      if (flags.graph) {
+        const print = result.graph[flags.graph as keyof typeof result.graph];
+        if (!print) throw new EngineError('E_USAGE', 'usage', `--graph ${flags.graph}: expected text, mermaid or dot`);
+        if (flags.save) await writeFile(flags.save, print());
+        else consoleIo.out(`${print()}\n`);
+        return;
+      }
+      const format = formatOf(flags);
+      if (format === 'text') consoleIo.out(`${result.lines.join('\n')}\n\n`);
+      printTable(consoleIo, format, INSPECT_COLUMNS, result.rows, { schema: 'inspect', ...result.facts });
+      if (flags.explain) consoleIo.err(`${result.explained}\n`);
+    });
+}

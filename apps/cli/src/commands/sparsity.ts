@@ -1,0 +1,25 @@
+import type { Command } from 'commander';
+import { consoleIo, formatOf, type OutputFlags, printTable } from '../context';
+import { modelPath } from '../model-argument';
+
+interface Flags extends OutputFlags {
+  sparse: string;
+  threshold: string;
+  html?: string;
+}
+
+export function registerSparsity(program: Command): void {
+  program
+    .command('sparsity [model]')
+    .description('where the zeros are: block ratios of each weight, the kernel it gets, and why')
+    .option('--sparse <policy>', 'auto, threshold, always or never', 'auto')
+    .option('--threshold <ratio>', 'zero ratio for the policy threshold', '0.7')
+    .option('--html <file>', 'write a heat map of each weight to a self-contained page')
+    .option('-o, --output <form>', 'text, md, json, jsonl or csv', 'text')
+    .option('--json', 'the same as --output json')
+    .action(async (model: string | undefined, flags: Flags) => {
+      const { sparsityReport, SPARSITY_COLUMNS } = await import('../sparsity');
+      const { rows } = await sparsityReport(modelPath(model), flags);
+      printTable(consoleIo, formatOf(flags), SPARSITY_COLUMNS, rows, { schema: 'sparsity' });
+    });
+}

@@ -1,0 +1,53 @@
+import { EngineError, elementCount, allocate, type Tensor } from '@neural-engine/core';
+import type { Port } from '@neural-engine/runtime';
+
+export interface FeedShape {
+  readonly batch: number;
+  readonly seqLen: number;
+  /** Tokens of each sequence; default: all `seqLen`. */
+  readonly lengths?: readonly number[];
+  /** Token ids are drawn below this. */
+  readonly vocabulary: number;
+}
+
+/** A small, fast generator (mulberry32): the same seed gives the same feeds on every machine. */
+export function random(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+const isMask = (name: string): boolean => /mask/i.test(name);
+const isTypes = (name: string): boolean => /type|segment/i.test(name);
+
+/**
+ * Feeds for measuring: random token ids, masks of full length (or of the lengths given), zero segment ids, floats in [−1, 1).
+ *
+ * @throws {EngineError} E_USAGE a mask would hold no token; the first dims of an input are neither batch nor fixed.
+ */
+export function benchFeeds(ports: readonly Port[], shape: FeedShape, seed = 1): Record<string, Tensor> {
+  const next = random(seed);
+  const lengths = shape.lengths ?? new Array<number>(shape.batch).fill(shape.seqLen);
+  if (lengths.length !== shape.batch || lengths.every((length) => length === 0)) throw new EngineError('E_USAGE', 'usage', `lengths ${lengths.join(',')}: expected ${shape.batch} numbers, not all 0`);
+  return Object.fromEntries(
+    ports.map((port) => {
+      const dims = port.shape.map((dim, axis) => (typeof dim === 'number' ? dim : axis === 0 ? shape.batch : axis === 1 ? shape.seqLen : fail(port)));
+      const data = allocate(port.dtype, elementCount(dims, port.name, 'run'));
+      const wide = data instanceof BigInt64Array || data instanceof BigUint64Array;
+      for (let i = 0; i < data.length; i++) {
+        const [row, column] = [Math.floor(i / shape.seqLen), i % shape.seqLen];
+        const value = isMask(port.name) ? Number(column < (lengths[row] ?? 0)) : isTypes(port.name) ? 0 : port.dtype === 'f32' ? next() * 2 - 1 : Math.floor(next() * shape.vocabulary);
+        (data as { [index: number]: number | bigint })[i] = wide ? BigInt(value) : value;
+      }
+      return [port.name, { dtype: port.dtype, dims, data }];
+    }),
+  );
+}
+
+function fail(port: Port): never {
+  throw new EngineError('E_USAGE', 'usage', `input "${port.name}" has unknown dimensions beyond batch and sequence; run it with "ne run --input"`, { where: port.name });
+}

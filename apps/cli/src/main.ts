@@ -1,0 +1,29 @@
+import { Command, CommanderError } from 'commander';
+import { addCommands } from './commands/index';
+import { reportError } from './report-error';
+import { VERSION } from './version';
+
+/** Runs the command line and sets the exit code. */
+export async function run(args: readonly string[]): Promise<void> {
+  // `| head` closes the pipe early: that is the reader's right, not an error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 74));
+  process.stderr.on('error', () => {});
+  const program = new Command('ne')
+    .description('Compile, quantize and run compressed Transformer encoders on the CPU.\n\nExample:\n  ne answer "Who wrote it?" --context text.txt')
+    .version(VERSION, '-V, --version', 'print the version')
+    .option('--debug', 'print stacks of errors')
+    .helpOption('-h, --help', 'print help')
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'error[E_USAGE] usage: ')) });
+  addCommands(program);
+  try {
+    await program.parseAsync(args as string[], { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+      return;
+    }
+    process.exitCode = reportError(error, { json: args.includes('--json'), debug: args.includes('--debug') });
+  }
+}

@@ -1,0 +1,68 @@
+import { EngineError, type Tensor } from '@neural-engine/core';
+import { demoCalibrationPath } from '@neural-engine/demo-model';
+import { compileModel, locate, quantize, tokenizerOf, writeIr } from '@neural-engine/engine';
+import { readSquad } from '@neural-engine/evaluation';
+import type { Graph } from '@neural-engine/ir';
+import { type CalibrationMethod, select } from '@neural-engine/quantizer';
+import type { Tokenizer } from '@neural-engine/text';
+import { positiveInteger } from './context';
+import { progress } from './output/progress';
+
+export interface QuantizeFlags {
+  readonly calibration?: string;
+  readonly samples: string;
+  readonly method: string;
+  readonly percentile?: string;
+  readonly tokenizer?: string;
+  readonly keep?: string;
+}
+
+const METHODS: readonly CalibrationMethod[] = ['minmax', 'percentile', 'entropy', 'mse'];
+
+/** Compiles, calibrates and quantises a model. */
+export async function quantizeModel(path: string, flags: QuantizeFlags): Promise<{ graph: Graph; products: number; attentions: number; samples: number }> {
+  const method = METHODS.find((name) => name === flags.method);
+  if (!method) throw new EngineError('E_USAGE', 'usage', `--method ${flags.method}: expected one of ${METHODS.join(', ')}`);
+  const limit = positiveInteger('--samples', flags.samples);
+  const located = locate(path);
+  const tokenizer = await tokenizerOf(flags.tokenizer ?? ('directory' in located ? located.directory : undefined));
+  const examples = (await readSquad(flags.calibration ?? demoCalibrationPath())).slice(0, limit);
+  if (examples.length < 32) process.stderr.write(`only ${examples.length} calibration samples: ranges may be too narrow\n`);
+  const graph = await compileModel(path);
+  const recipe = flags.keep ? { keep: flags.keep.split(',') } : {};
+  const selection = select(graph, recipe);
+  const bar = progress('calibrating', examples.length);
+  try {
+    const { graph: quantized } = await quantize(graph, {
+      samples: calibrationFeeds(graph, tokenizer, examples),
+      method,
+      recipe,
+      ...(flags.percentile ? { percentile: Number(flags.percentile) } : {}),
+      onProgress: (done) => bar.update(done),
+    });
+    return { graph: quantized, products: selection.products.size, attentions: selection.attentions.size, samples: examples.length };
+  } finally {
+    bar.stop();
+  }
+}
+
+export async function quantizeToIr(path: string, flags: QuantizeFlags & { output: string; force?: boolean }) {
+  const { graph, ...counts } = await quantizeModel(path, flags);
+  await writeIr(graph, flags.output, { force: flags.force ?? false });
+  return counts;
+}
+
+/** The first window of each question, as the model's inputs. */
+function* calibrationFeeds(graph: Graph, tokenizer: Tokenizer, examples: readonly { question: string; context: string }[]): Generator<Record<string, Tensor>> {
+  for (const { question, context } of examples) {
+    const [window] = tokenizer.encodeWindows(question, context, { maxLength: 384, stride: 128 });
+    const columns: Record<string, readonly number[]> = { input_ids: window!.ids, attention_mask: window!.attentionMask, token_type_ids: window!.typeIds };
+    yield Object.fromEntries(
+      graph.inputs.map((name) => {
+        const values = columns[name];
+        if (!values) throw new EngineError('E_DATASET', 'quantize', `the model's input "${name}" cannot be made from text`, { where: name });
+        return [name, { dtype: 's64' as const, dims: [1, values.length], data: BigInt64Array.from(values, BigInt) }];
+      }),
+    );
+  }
+}

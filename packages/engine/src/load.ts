@@ -1,0 +1,96 @@
+import { compile, type CompileOptions } from '@neural-engine/compiler';
+import { type Graph, readIr } from '@neural-engine/ir';
+import { decodeModel, readModel } from '@neural-engine/onnx';
+import { type KernelChoice, Model, type ModelOptions, type Port, type Session, type SessionOptions } from '@neural-engine/runtime';
+import { packedFileFor } from './cache';
+import { type Located, locate, type ModelSource } from './source';
+
+export interface LoadOptions extends ModelOptions, CompileOptions {
+  /** Keep packed weights in this folder; false keeps them in memory only. Default: the user's cache folder. */
+  readonly cache?: string | false;
+}
+
+/** Reads and compiles any source to a graph of engine operators. An IR folder is compiled already. */
+export async function compileModel(source: ModelSource, options: CompileOptions = {}): Promise<Graph> {
+  return compileLocated(locate(source), options);
+}
+
+async function compileLocated(located: Located, options: CompileOptions): Promise<Graph> {
+  switch (located.kind) {
+    case 'graph':
+      return located.graph;
+    case 'ir':
+      return readIr(located.directory);
+    case 'onnx':
+      return compile(located.model, options);
+    case 'bytes':
+      return compile(decodeModel(located.bytes), options);
+    case 'onnx-file':
+      return compile(await readModel(located.file), options);
+  }
+}
+
+/** A loaded model: immutable, shared by all of its sessions. */
+export class LoadedModel {
+  constructor(
+    readonly runtime: Model,
+    private readonly located: Located,
+    private readonly options: CompileOptions,
+    /** The weights came ready packed from the cache. */
+    readonly warm: boolean,
+  ) {}
+
+  /** What {@link Session.run} takes, in order. */
+  get inputs(): readonly Port[] {
+    return this.runtime.inputs;
+  }
+
+  /** What {@link Session.run} gives, in order. */
+  get outputs(): readonly Port[] {
+    return this.runtime.outputs;
+  }
+
+  /** Which kernel each weight got, and why. */
+  get kernels(): readonly KernelChoice[] {
+    return this.runtime.kernels;
+  }
+
+  /** The folder the model came from: where its tokenizer is looked for. */
+  get directory(): string | undefined {
+    return 'directory' in this.located ? this.located.directory : undefined;
+  }
+
+  /** The compiled graph, with its constants. Read again from the source: a warm load does not need it. */
+  graph(): Promise<Graph> {
+    return compileLocated(this.located, this.options);
+  }
+
+  session(options: SessionOptions = {}): Promise<Session> {
+    return this.runtime.session(options);
+  }
+}
+
+/**
+ * Loads a model so that sessions can run it.
+ *
+ * The first load of a file compiles it and packs its weights into the cache; later loads, also of other processes, map the packed file.
+ * @throws {EngineError} E_NOT_FOUND, E_PARSE, E_MODEL, E_LIMIT, E_PATH what is wrong with the file; E_UNSUPPORTED all that cannot run; E_ISA no native binary.
+ */
+export async function load(source: ModelSource, options: LoadOptions = {}): Promise<LoadedModel> {
+  const located = locate(source);
+  const packedFile = options.packedFile ?? packedFileOf(located, options);
+  if (packedFile) {
+    const packed = await Model.fromPacked(packedFile, options);
+    if (packed) return new LoadedModel(packed, located, options, true);
+  }
+  const graph = await compileLocated(located, options);
+  const model = await Model.fromGraph(graph, { ...options, ...(packedFile ? { packedFile } : {}) });
+  return new LoadedModel(model, located, options, false);
+}
+
+function packedFileOf(located: Located, options: LoadOptions): string | undefined {
+  if (options.cache === false) return undefined;
+  const variant = JSON.stringify(options.patternSwitch ?? {});
+  const files = located.kind === 'onnx-file' ? [located.file] : located.kind === 'ir' ? [located.config, located.weights] : undefined;
+  return files && packedFileFor(files, { ...options, variant }, options.cache);
+}

@@ -1,13 +1,8 @@
 import { type TypedArray, viewBytes } from '@neural-engine/core';
+import type { Notes } from './decode/context';
 import { isEngineDtype } from './dtypes';
 import { fail } from './errors';
 import type { OnnxDType, OnnxExternalData, OnnxTensor } from './types';
-
-/** Text and annotations of a tensor. */
-export interface TensorNotes {
-  docString?: string;
-  metadata?: Map<string, string>;
-}
 
 abstract class TensorBase implements OnnxTensor {
   abstract readonly byteLength: number;
@@ -19,7 +14,7 @@ abstract class TensorBase implements OnnxTensor {
     readonly name: string,
     readonly dtype: OnnxDType,
     readonly dims: number[],
-    notes: TensorNotes,
+    notes: Notes,
   ) {
     if (notes.docString !== undefined) this.docString = notes.docString;
     if (notes.metadata !== undefined) this.metadata = notes.metadata;
@@ -54,7 +49,7 @@ export class InlineTensor extends TensorBase {
     dtype: OnnxDType,
     dims: number[],
     private readonly elements: Uint8Array,
-    notes: TensorNotes = {},
+    notes: Notes = {},
   ) {
     super(name, dtype, dims, notes);
     this.byteLength = elements.byteLength;
@@ -75,7 +70,7 @@ export class ExternalTensor extends TensorBase {
     dims: number[],
     readonly external: OnnxExternalData,
     private readonly read: () => Uint8Array,
-    notes: TensorNotes = {},
+    notes: Notes = {},
   ) {
     super(name, dtype, dims, notes);
   }
@@ -103,7 +98,7 @@ export class StringTensor extends TensorBase {
     name: string,
     dims: number[],
     readonly stringBytes: readonly Uint8Array[],
-    notes: TensorNotes = {},
+    notes: Notes = {},
   ) {
     super(name, 'string', dims, notes);
     this.byteLength = stringBytes.reduce((sum, bytes) => sum + bytes.byteLength, 0);

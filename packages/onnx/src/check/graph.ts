@@ -25,12 +25,11 @@ function define(name: string, what: string, scope: Scope, where: string): void {
 }
 
 /**
- * A subgraph's input may take over a name from outside, as exporters and ONNX's own checker have it, but not that of a
- * constant: then a reader could not tell whether the constant or the input is meant.
+ * A subgraph's input may take over a name from outside, as exporters and ONNX's own checker have it, but not that of an
+ * initializer: a reader could not tell which of the two is meant.
  */
 function defineInput(name: string, scope: Scope, where: string): void {
-  if (scope.outerConstant(name) !== undefined)
-    fail('E_MODEL', 'check', where, `input ${quote(name)} shadows a constant of the graph around it`);
+  if (scope.outerInitializer(name)) fail('E_MODEL', 'check', where, `input ${quote(name)} shadows an initializer of the graph around it`);
   if (name !== '' && !scope.names.has(name)) scope.names.add(name);
   else define(name, 'input', scope, where);
 }
@@ -80,22 +79,21 @@ function defineStored(graph: OnnxGraph, scope: Scope, prefix: string): void {
 function checkAttribute(attribute: OnnxAttribute, where: string, scope: Scope, context: CheckContext, depth: number): void {
   switch (attribute.type) {
     case 'tensor':
-      return checkTensor(attribute.value, `${where}: tensor`);
     case 'tensors':
-      return attribute.value.forEach((tensor, i) => checkTensor(tensor, `${where}: tensor ${i}`));
+      for (const tensor of [attribute.value].flat()) checkTensor(tensor, `${where}: tensor`);
+      break;
     case 'sparseTensor':
-      return checkSparseTensor(attribute.value, `${where}: sparse tensor`);
     case 'sparseTensors':
-      return attribute.value.forEach((tensor, i) => checkSparseTensor(tensor, `${where}: sparse tensor ${i}`));
+      for (const tensor of [attribute.value].flat()) checkSparseTensor(tensor, `${where}: sparse tensor`);
+      break;
     case 'graph':
-      return checkGraph(attribute.value, new Scope(scope), `${where}: `, context, depth + 1);
     case 'graphs':
-      return attribute.value.forEach((graph) => checkGraph(graph, new Scope(scope), `${where}: `, context, depth + 1));
+      for (const graph of [attribute.value].flat()) checkGraph(graph, new Scope(scope), `${where}: `, context, depth + 1);
+      break;
     case 'reference':
-      if (context.functionAttributes?.has(attribute.value)) return;
-      return fail('E_MODEL', 'check', where, `refers to ${quote(attribute.value)}, which is no attribute of an enclosing function`);
-    default:
-      return;
+      if (!context.functionAttributes?.has(attribute.value)) {
+        fail('E_MODEL', 'check', where, `refers to ${quote(attribute.value)}, which is no attribute of an enclosing function`);
+      }
   }
 }
 

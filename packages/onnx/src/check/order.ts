@@ -19,5 +19,5 @@ export function whyUndefined(node: OnnxNode, input: string, nodes: readonly Onnx
       waiting.push(before);
     }
   }
-  return `uses ${quote(input)} before ${describeNode(maker)} makes it; ONNX wants nodes in topological order`;
+  return `uses ${quote(input)}, which comes only later from ${describeNode(maker)}; ONNX wants nodes in topological order`;
 }

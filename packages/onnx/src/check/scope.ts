@@ -9,6 +9,7 @@ import type { OnnxGraph, OnnxNode, OnnxTensor } from '../types';
  */
 export class Scope {
   readonly names = new Set<string>();
+  private readonly initializers = new Set<string>();
   private readonly constants = new Map<string, OnnxTensor>();
   private readonly shapes = new Map<string, Shape>();
 
@@ -19,9 +20,9 @@ export class Scope {
     return this.names.has(name) || (this.outer?.has(name) ?? false);
   }
 
-  /** The constant of this name in the graphs around this one. */
-  outerConstant(name: string): OnnxTensor | undefined {
-    return this.outer?.constant(name);
+  /** True where a graph around this one stores a tensor under the name. */
+  outerInitializer(name: string): boolean {
+    return this.outer !== undefined && (this.outer.initializers.has(name) || this.outer.outerInitializer(name));
   }
 
   /** Notes constants and declared shapes, before the nodes are walked. */
@@ -29,7 +30,10 @@ export class Scope {
     for (const value of [...(graph.inputs ?? []), ...graph.valueInfo, ...(graph.outputs ?? [])]) {
       if (value.shape !== undefined) this.shapes.set(value.name, value.shape);
     }
-    for (const [name, tensor] of graph.initializers ?? []) this.setConstant(name, tensor);
+    for (const [name, tensor] of graph.initializers ?? []) {
+      this.initializers.add(name);
+      this.setConstant(name, tensor);
+    }
   }
 
   /** Notes what a Constant node makes. */

@@ -2,7 +2,7 @@ import { fail, quote } from '../errors';
 import type { onnx } from '../generated/onnx.js';
 import { type Long64, toBigInt } from '../long';
 import type { OnnxAttribute, OnnxValueAttributeType } from '../types';
-import { type DecodeContext, has, looseText, strictText } from './context';
+import { type DecodeContext, has, looseText, strictText, toNotes } from './context';
 import { decodeGraph } from './graph';
 import { decodeSparseTensor, decodeTensorMessage } from './tensor';
 import { decodeType } from './type';
@@ -114,7 +114,7 @@ function decodeValue(message: AttributeMessage, type: OnnxValueAttributeType, wh
 }
 
 function decodeAttribute(message: AttributeMessage, where: string, context: DecodeContext): OnnxAttribute {
-  const doc = has(message, 'docString') ? { docString: looseText(message.docString!) } : {};
+  const doc = toNotes({ docString: message.docString }, where);
   if (message.refAttrName) {
     if (FIELDS.some((field) => isFilled(message, field)))
       fail('E_MODEL', 'check', where, 'refers to another attribute and holds a value as well');

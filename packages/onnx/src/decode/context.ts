@@ -42,6 +42,23 @@ export function toMap(entries: readonly onnx.StringStringEntryProto.$Properties[
   return map;
 }
 
+/** Documentation and annotations of an item, left out where the file has none. */
+export interface Notes {
+  docString?: string;
+  metadata?: Map<string, string>;
+}
+
+/** Converts the fields that most messages share. @throws {EngineError} E_MODEL a metadata key twice. */
+export function toNotes(
+  message: { docString?: Uint8Array | null; metadataProps?: readonly onnx.StringStringEntryProto.$Properties[] | null },
+  where: string,
+): Notes {
+  const notes: Notes = {};
+  if (message.docString?.byteLength) notes.docString = looseText(message.docString);
+  if (message.metadataProps?.length) notes.metadata = toMap(message.metadataProps, `${where}: metadata_props`);
+  return notes;
+}
+
 /** Domain → version, with `ai.onnx` written as the empty domain. @throws {EngineError} E_MODEL a domain with two versions. */
 export function toOpsets(imports: readonly onnx.OperatorSetIdProto.$Properties[] | null | undefined, where: string): Map<string, number> {
   const opsets = new Map<string, number>();

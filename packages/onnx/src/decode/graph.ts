@@ -1,7 +1,7 @@
 import { fail, quote } from '../errors';
 import type { onnx } from '../generated/onnx.js';
 import type { OnnxGraph, OnnxSparseTensor, OnnxTensor, OnnxValueInfo } from '../types';
-import { type DecodeContext, has, looseText, toMap } from './context';
+import { type DecodeContext, looseText, toMap, toNotes } from './context';
 import { decodeNode } from './node';
 import { decodeSparseTensor, decodeTensorMessage } from './tensor';
 import { decodeType } from './type';
@@ -18,9 +18,7 @@ export function decodeValueInfo(message: onnx.ValueInfoProto.$Properties, role: 
     shape: type.kind === 'tensor' ? type.shape : undefined,
   };
   if (!plain && (type.kind !== 'unknown' || type.denotation !== undefined)) value.type = type;
-  if (has(message, 'docString') && message.docString!.byteLength > 0) value.docString = looseText(message.docString!);
-  if (message.metadataProps?.length) value.metadata = toMap(message.metadataProps, `${where}: metadata_props`);
-  return value;
+  return Object.assign(value, toNotes(message, where));
 }
 
 function decodeInitializers(

@@ -3,12 +3,12 @@ import type { onnx } from '../generated/onnx.js';
 import { type Long64, toBigInt } from '../long';
 import type { OnnxNode, OnnxNodeDevices, OnnxSharding } from '../types';
 import { decodeAttributes } from './attribute';
-import { type DecodeContext, has, looseText, normalizeDomain, toMap } from './context';
+import { type DecodeContext, has, normalizeDomain, toNotes } from './context';
 
 /** Names a node in messages: by its name, else by operator and first output. */
 export function describeNode(node: { name?: string | null; opType?: string | null; outputs?: readonly string[] | null }): string {
   if (node.name) return `node ${quote(node.name)} (${quote(node.opType ?? '').slice(1, -1)})`;
-  return `node ${quote(node.opType ?? '').slice(1, -1)} that makes ${quote(node.outputs?.[0] ?? '')}`;
+  return `node (${quote(node.opType ?? '').slice(1, -1)}, output ${quote(node.outputs?.[0] ?? '')})`;
 }
 
 function decodeSharding(message: onnx.ShardingSpecProto.$Properties): OnnxSharding {
@@ -47,8 +47,7 @@ export function decodeNode(message: onnx.NodeProto.$Properties, prefix: string, 
     attributes: decodeAttributes(message.attribute, where, context),
   };
   if (message.overload) node.overload = message.overload;
-  if (has(message, 'docString') && message.docString!.byteLength > 0) node.docString = looseText(message.docString!);
-  if (message.metadataProps?.length) node.metadata = toMap(message.metadataProps, `${where}: metadata_props`);
+  Object.assign(node, toNotes(message, where));
   if (message.deviceConfigurations?.length) node.devices = message.deviceConfigurations.map(decodeDevices);
   return node;
 }

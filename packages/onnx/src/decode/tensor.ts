@@ -3,9 +3,9 @@ import { dtypeBits, dtypeOfNumber, packedBytes } from '../dtypes';
 import { fail, quote } from '../errors';
 import type { onnx } from '../generated/onnx.js';
 import { type Long64, toSafeNumber } from '../long';
-import { ExternalTensor, InlineTensor, StringTensor, type TensorNotes } from '../tensor';
+import { ExternalTensor, InlineTensor, StringTensor } from '../tensor';
 import type { OnnxDType, OnnxSparseTensor, OnnxTensor } from '../types';
-import { type DecodeContext, has, looseText, toMap } from './context';
+import { type DecodeContext, has, type Notes, toNotes } from './context';
 import { externalReference } from './external';
 import { type TypedField, typedBytes } from './typed-fields';
 
@@ -45,13 +45,6 @@ function budget(bytes: number, context: DecodeContext, where: string): void {
   }
 }
 
-function notesOf(message: TensorMessage, where: string): TensorNotes {
-  const notes: TensorNotes = {};
-  if (has(message, 'docString')) notes.docString = looseText(message.docString!);
-  if (message.metadataProps?.length) notes.metadata = toMap(message.metadataProps, `${where}: metadata_props`);
-  return notes;
-}
-
 /**
  * Converts a tensor; raw bytes stay a view of the file, external bytes stay in theirs.
  *
@@ -64,7 +57,7 @@ export function decodeTensorMessage(message: TensorMessage, role: string, contex
   const dtype = toDtype(message.dataType, where);
   if (has(message, 'segment')) fail('E_UNSUPPORTED', 'check', where, 'segmented tensors are not supported');
   const dims = toDims(message.dims, where);
-  const notes = notesOf(message, where);
+  const notes = toNotes(message, where);
   const location = message.dataLocation ?? 0;
   if (location !== 0 && location !== 1) fail('E_MODEL', 'check', where, `data_location ${location} is none that ONNX defines`);
   const filled = TYPED_FIELDS.filter((field) => message[field]?.length);
@@ -105,7 +98,7 @@ function decodeStrings(
   message: TensorMessage,
   name: string,
   dims: number[],
-  notes: TensorNotes,
+  notes: Notes,
   elsewhere: boolean,
   context: DecodeContext,
   where: string,

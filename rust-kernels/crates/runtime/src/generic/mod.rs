@@ -7,6 +7,7 @@
 //! Work is divided into *units*, equal consecutive slices of every output. Parts own disjoint ranges of units, so operators are
 //! written in safe code over slices; the two `unsafe` constructors of [`tensor`] are the only place where memory is taken on trust.
 
+mod along;
 mod attrs;
 mod binary;
 mod cast;
@@ -15,8 +16,10 @@ mod erf;
 mod gather;
 mod index;
 mod join;
+mod normalize;
 mod numeric;
 mod pad;
+mod reduce;
 mod scatter;
 mod select;
 mod spec;
@@ -40,17 +43,26 @@ use spec::{Attributes, Plan};
 pub fn check(kind: &str, attrs: &Attributes, x: &[Option<TensorSpec>], y: &[TensorSpec]) -> Result<Box<dyn GenericOp>, String> {
     let step = spec::Step::new(attrs, x, y)?;
     let plan: Plan = match kind {
+        "arg" => along::plan_arg(&step)?,
+        "batch_norm" => normalize::plan_batch(&step)?,
         "binary" => binary::plan(&step)?,
         "cast" => cast::plan(&step)?,
         "clip" => select::plan_clip(&step)?,
         "concat" => join::plan(&step)?,
+        "cumulative" => along::plan_cumulative(&step)?,
         "gather" => gather::plan_gather(&step)?,
         "gather_elements" => gather::plan_elements(&step)?,
         "gather_nd" => gather::plan_nd(&step)?,
+        "lp_norm" => normalize::plan_lp(&step)?,
+        "lrn" => normalize::plan_lrn(&step)?,
+        "normalize" => normalize::plan(&step)?,
         "pad" => pad::plan(&step)?,
+        "reduce" => reduce::plan(&step)?,
         "scatter_elements" => scatter::plan_elements(&step)?,
         "scatter_nd" => scatter::plan_nd(&step)?,
+        "softmax" => along::plan_softmax(&step)?,
         "strided" => strided::plan(&step)?,
+        "topk" => along::plan_topk(&step)?,
         "unary" => unary::plan(&step)?,
         "where" => select::plan_where(&step)?,
         _ => return Err(format!("no generic operator is named {kind:?}")),

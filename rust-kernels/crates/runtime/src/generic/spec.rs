@@ -121,6 +121,11 @@ impl<'a> Step<'a> {
         self.x.len()
     }
 
+    /// How many outputs there are.
+    pub fn outputs(&self) -> usize {
+        self.y.len()
+    }
+
     /// Input `index`, which must be there.
     pub fn x(&self, index: usize) -> Result<&'a TensorSpec, String> {
         self.optional(index).ok_or_else(|| format!("input {index} is missing"))

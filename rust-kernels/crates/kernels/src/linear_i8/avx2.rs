@@ -2,13 +2,15 @@
 //! accumulators, the inputs and a weight fit 16 registers.
 
 use super::dense::DenseU8S8;
-use super::epilogue::{Element, Epilogue};
+use super::element::Element;
+use super::epilogue::Epilogue;
 use super::sparse::{GROUP, Sparse4x1U8S8, index};
 use super::tier::Tier;
 use crate::Activation;
 use crate::dot_u8s8::avx2::{Dot, DotOp, broadcast, dispatch, interleave, interleave_half, load, splat, store, store_i32};
+use crate::dot_u8s8::each;
 use crate::panel::{Io, TOKENS};
-use core::arch::x86_64::__m256i;
+use core::arch::x86_64::{__m256, __m256i};
 use neural_engine_isa::{Avx2, Isa, Simd};
 use std::ops::Range;
 
@@ -55,19 +57,20 @@ impl<Y: Element> DotOp for Sparse<'_, '_, '_, Y> {
 #[inline(always)]
 fn sparse_quarter<D: Dot, const HIGH: bool>(dot: D, init: [i32; 4], groups: &[u8], x: &[u8], half: usize, block: &mut Block) {
     let token = dot.avx2();
-    let mut acc: [[__m256i; 2]; 4] = init.map(|init| [splat(token, init); 2]);
+    let mut acc: [[__m256i; 2]; 4] = each!(init, |init| [splat(token, init); 2]);
     for group in groups.chunks_exact(GROUP) {
-        let rows = [0, 1, 2, 3].map(|i| load(token, &x[index(group, i) * TOKENS + 32 * half..]));
-        let x = interleave_half::<HIGH>(token, rows).map(|x| dot.x(x));
+        let rows = each!([0, 1, 2, 3], |i| load(token, &x[index(group, i) * TOKENS + 32 * half..]));
+        let [a, b] = interleave_half::<HIGH>(token, rows);
+        let x = [dot.x(a), dot.x(b)];
         for (i, acc) in acc.iter_mut().enumerate() {
             let w = dot.w(broadcast(token, &group[8 + 4 * i..]));
             *acc = [dot.add(acc[0], x[0], w), dot.add(acc[1], x[1], w)];
         }
     }
-    for (row, acc) in block.iter_mut().zip(acc) {
-        for (j, acc) in acc.into_iter().enumerate() {
-            store_i32(token, &mut row[16 * (2 * usize::from(HIGH) + j) + 8 * half..], acc);
-        }
+    let at = 32 * usize::from(HIGH) + 8 * half;
+    for (row, acc) in block.iter_mut().zip(&acc) {
+        store_i32(token, &mut row[at..], acc[0]);
+        store_i32(token, &mut row[at + 16..], acc[1]);
     }
 }
 
@@ -114,7 +117,7 @@ impl<Y: Element> DotOp for Dense<'_, '_, '_, Y> {
 #[inline(always)]
 fn dense_quarter<D: Dot>(dot: D, init: [i32; 4], pairs: [&[u8]; 2], x: &[u8], part: usize, block: &mut Block) {
     let token = dot.avx2();
-    let mut acc: [[__m256i; 2]; 4] = init.map(|init| [splat(token, init); 2]);
+    let mut acc: [[__m256i; 2]; 4] = each!(init, |init| [splat(token, init); 2]);
     for ((quad, first), second) in x.chunks_exact(QUAD).zip(pairs[0].chunks_exact(8)).zip(pairs[1].chunks_exact(8)) {
         let lanes = &quad[64 * part..64 * part + 64];
         let x = [dot.x(load(token, &lanes[..32])), dot.x(load(token, &lanes[32..]))];
@@ -124,7 +127,7 @@ fn dense_quarter<D: Dot>(dot: D, init: [i32; 4], pairs: [&[u8]; 2], x: &[u8], pa
             *acc = [dot.add(acc[0], x[0], w), dot.add(acc[1], x[1], w)];
         }
     }
-    for (row, acc) in block.iter_mut().zip(acc) {
+    for (row, acc) in block.iter_mut().zip(&acc) {
         store_i32(token, &mut row[16 * part..], acc[0]);
         store_i32(token, &mut row[16 * part + 8..], acc[1]);
     }
@@ -139,8 +142,8 @@ fn interleave_panel(token: Avx2, x: &[u8], copy: &mut [u8]) {
             for (row, tokens) in rows.iter_mut().zip(four.chunks_exact(TOKENS)) {
                 *row = load(token, &tokens[32 * half..]);
             }
-            for (j, lanes) in interleave(token, rows).into_iter().enumerate() {
-                store(token, &mut quad[64 * j + 32 * half..], lanes);
+            for (j, lanes) in interleave(token, rows).iter().enumerate() {
+                store(token, &mut quad[64 * j + 32 * half..], *lanes);
             }
         }
     }
@@ -149,8 +152,8 @@ fn interleave_panel(token: Avx2, x: &[u8], copy: &mut [u8]) {
 #[inline(always)]
 fn finish<Y: Element>(token: Avx2, epilogue: &Epilogue<'_>, row: usize, at: usize, block: &[[i32; TOKENS]], io: &mut Io<'_, u8, Y>) {
     for (i, acc) in block.iter().enumerate() {
-        let acc = [0, 16, 32, 48].map(|lane| token.load_i32(&acc[lane..lane + 16]));
-        epilogue.finish(token, row + i, acc, &io.residual, io.y, at + i);
+        let acc = each!([0, 16, 32, 48], |lane| token.load_i32(&acc[lane..lane + 16]));
+        epilogue.finish(token, row + i, &[acc], &io.residual, io.y, at + i);
     }
 }
 
@@ -164,9 +167,6 @@ impl Tier for Avx2 {
 
 #[inline(never)]
 #[target_feature(enable = "avx2,fma")]
-fn activate(token: Avx2, act: Activation, f: [[core::arch::x86_64::__m256; 2]; 4]) -> [[core::arch::x86_64::__m256; 2]; 4] {
-    f.map(
-        #[inline(always)]
-        |f| act.apply(token, f),
-    )
+fn activate(token: Avx2, act: Activation, f: [[__m256; 2]; 4]) -> [[__m256; 2]; 4] {
+    each!(f, |f| act.apply(token, f))
 }

@@ -1,6 +1,7 @@
 //! What a call must satisfy before any kernel runs.
 
-use super::{Element, LinearI8, MAX_PANELS, ROW_GRANULE};
+use super::element::Element;
+use super::{LinearI8, MAX_PANELS, ROW_GRANULE};
 use crate::error::expect_len;
 use crate::panel::{Io, Residual, TOKENS};
 use crate::{Activation, KernelError};

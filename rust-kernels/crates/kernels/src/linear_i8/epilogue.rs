@@ -1,13 +1,16 @@
-//! From accumulators to outputs, written once for every tier: bias, scale, residual, activation, rounding, table.
+//! From accumulators to outputs, written once for every tier: scale, residual, activation, rounding, table.
 //!
-//! Each step is one IEEE operation (the multiply-add is fused), so all tiers write the same bits.
+//! Each step is one IEEE operation (the multiply-add is fused), so all tiers write the same bits. The code is free of closures and
+//! iterator adaptors: see [`each`].
 
 use super::LinearI8;
+use super::element::Element;
 use super::tier::Tier;
+use crate::dot_u8s8::each;
 use crate::panel::{Residual, TOKENS};
 use crate::{Activation, Code};
 
-/// What a kernel does with the 64 accumulators of one output row.
+/// What a kernel does with the accumulators of its output rows.
 #[derive(Clone, Copy)]
 pub(super) struct Epilogue<'a> {
     mul: &'a [f32],
@@ -23,97 +26,101 @@ impl<'a> Epilogue<'a> {
         Epilogue { mul, add, act, code, table }
     }
 
-    /// Finishes output row `row`; `y` and a residual panel are indexed by `at`, the row counted from the first one computed.
+    /// Finishes output rows `row..row + R`, which are rows `at..at + R` of `y` and of a residual panel.
     #[inline(always)]
-    pub fn finish<S: Tier, Y: Element>(&self, simd: S, row: usize, acc: [S::I32; 4], residual: &Residual<'_>, y: &mut [Y], at: usize) {
-        let (mul, add) = (simd.splat(self.mul[row]), simd.splat(self.add[row]));
-        let mut f = acc.map(|acc| simd.fma(simd.to_f32(acc), mul, add));
-        let cells = at * TOKENS..(at + 1) * TOKENS;
+    pub fn finish<S: Tier, Y: Element, const R: usize>(
+        &self,
+        simd: S,
+        row: usize,
+        acc: &[[S::I32; 4]; R],
+        residual: &Residual<'_>,
+        y: &mut [Y],
+        at: usize,
+    ) {
+        let cells = at * TOKENS..(at + R) * TOKENS;
         let y = &mut y[cells.clone()];
+        // Chosen once for R rows, so that accumulators stay in registers.
         match residual {
-            Residual::None => {}
-            Residual::Panel(panel) => f = sum(simd, f, &panel[cells]),
-            Residual::InPlace => f = Y::add_in_place(simd, f, y),
+            Residual::None => self.rows(simd, row, acc, Nothing, y),
+            Residual::Panel(panel) => self.rows(simd, row, acc, Panel(&panel[cells]), y),
+            Residual::InPlace if !Y::CODED => self.rows(simd, row, acc, InPlace, y),
+            Residual::InPlace => {} // refused by the entry
         }
+    }
+
+    #[inline(always)]
+    fn rows<S: Tier, Y: Element, A: Addend, const R: usize>(&self, simd: S, row: usize, acc: &[[S::I32; 4]; R], addend: A, y: &mut [Y]) {
+        let (mul, add) = (&self.mul[row..row + R], &self.add[row..row + R]);
         if self.act != Activation::None {
-            f = simd.activate(self.act, f);
-            if let Some(code) = self.code {
-                let (scale, zero) = (simd.splat(code.scale), simd.splat(code.zero as f32));
-                f = f.map(|f| simd.fma(f, scale, zero));
+            for i in 0..R {
+                let y = &mut y[i * TOKENS..(i + 1) * TOKENS];
+                let f = addend.add(simd, i, scale(simd, acc[i], mul[i], add[i]), y);
+                Y::store(simd, y, self.activate(simd, f));
+            }
+        } else if let Some(table) = self.table {
+            for i in 0..R {
+                let y = &mut y[i * TOKENS..(i + 1) * TOKENS];
+                let f = addend.add(simd, i, scale(simd, acc[i], mul[i], add[i]), y);
+                Y::store_by_table(simd, y, f, table);
+            }
+        } else {
+            for i in 0..R {
+                let y = &mut y[i * TOKENS..(i + 1) * TOKENS];
+                let f = addend.add(simd, i, scale(simd, acc[i], mul[i], add[i]), y);
+                Y::store(simd, y, f);
             }
         }
-        Y::store(simd, y, f, self.table);
+    }
+
+    /// act(f), as a code where one is given.
+    #[inline(always)]
+    fn activate<S: Tier>(&self, simd: S, f: [S::F32; 4]) -> [S::F32; 4] {
+        let f = simd.activate(self.act, f);
+        let Some(code) = self.code else { return f };
+        let (scale, zero) = (simd.splat(code.scale), simd.splat(code.zero as f32));
+        each!(f, |f| simd.fma(f, scale, zero))
     }
 }
 
+/// fma(acc, mul, add)
 #[inline(always)]
-fn sum<S: Tier>(simd: S, f: [S::F32; 4], row: &[f32]) -> [S::F32; 4] {
-    std::array::from_fn(|j| simd.add(f[j], simd.load(&row[16 * j..16 * j + 16])))
+fn scale<S: Tier>(simd: S, acc: [S::I32; 4], mul: f32, add: f32) -> [S::F32; 4] {
+    let (mul, add) = (simd.splat(mul), simd.splat(add));
+    each!(acc, |acc| simd.fma(simd.to_f32(acc), mul, add))
 }
 
-/// To the nearest integer, at most `top`; NaN and what is below the range end as the lowest code when they are packed.
-#[inline(always)]
-fn round<S: Tier>(simd: S, f: [S::F32; 4], top: f32) -> [S::I32; 4] {
-    let top = simd.splat(top);
-    f.map(|f| simd.to_i32(simd.min(top, f)))
+/// What is added to f before the activation.
+trait Addend: Copy {
+    /// f plus row `i` of it; `y` is what the destination holds.
+    fn add<S: Tier, Y: Element>(self, simd: S, i: usize, f: [S::F32; 4], y: &[Y]) -> [S::F32; 4];
 }
 
-/// What a linear kernel writes: f32 in lane order, u8 or s8 in token order.
-pub(super) trait Element: Copy {
-    /// The name in errors.
-    const NAME: &'static str;
-    /// Stored as 8-bit codes.
-    const CODED: bool;
-    /// f + y, for destinations that allow it.
-    fn add_in_place<S: Tier>(simd: S, f: [S::F32; 4], y: &[Self]) -> [S::F32; 4];
-    /// Writes one row of 64.
-    fn store<S: Tier>(simd: S, y: &mut [Self], f: [S::F32; 4], table: Option<&[u8; 256]>);
-}
+#[derive(Clone, Copy)]
+struct Nothing;
 
-impl Element for f32 {
-    const NAME: &'static str = "f32";
-    const CODED: bool = false;
+#[derive(Clone, Copy)]
+struct Panel<'a>(&'a [f32]);
+
+#[derive(Clone, Copy)]
+struct InPlace;
+
+impl Addend for Nothing {
     #[inline(always)]
-    fn add_in_place<S: Tier>(simd: S, f: [S::F32; 4], y: &[f32]) -> [S::F32; 4] {
-        sum(simd, f, y)
-    }
-    #[inline(always)]
-    fn store<S: Tier>(simd: S, y: &mut [f32], f: [S::F32; 4], _table: Option<&[u8; 256]>) {
-        for (y, f) in y.chunks_exact_mut(16).zip(f) {
-            simd.store(y, f);
-        }
+    fn add<S: Tier, Y: Element>(self, _simd: S, _i: usize, f: [S::F32; 4], _y: &[Y]) -> [S::F32; 4] {
+        f
     }
 }
 
-impl Element for u8 {
-    const NAME: &'static str = "u8";
-    const CODED: bool = true;
+impl Addend for Panel<'_> {
     #[inline(always)]
-    fn add_in_place<S: Tier>(_simd: S, f: [S::F32; 4], _y: &[u8]) -> [S::F32; 4] {
-        f // refused by the entry's checks
-    }
-    #[inline(always)]
-    fn store<S: Tier>(simd: S, y: &mut [u8], f: [S::F32; 4], table: Option<&[u8; 256]>) {
-        simd.store_u8(y, round(simd, f, 255.0));
-        if let Some(table) = table {
-            simd.lookup(table, y);
-        }
+    fn add<S: Tier, Y: Element>(self, simd: S, i: usize, f: [S::F32; 4], _y: &[Y]) -> [S::F32; 4] {
+        f32::add(simd, f, &self.0[i * TOKENS..(i + 1) * TOKENS])
     }
 }
 
-impl Element for i8 {
-    const NAME: &'static str = "s8";
-    const CODED: bool = true;
+impl Addend for InPlace {
     #[inline(always)]
-    fn add_in_place<S: Tier>(_simd: S, f: [S::F32; 4], _y: &[i8]) -> [S::F32; 4] {
-        f // refused by the entry's checks
-    }
-    #[inline(always)]
-    fn store<S: Tier>(simd: S, y: &mut [i8], f: [S::F32; 4], table: Option<&[u8; 256]>) {
-        let Some(table) = table else { return simd.store_s8(y, round(simd, f, 127.0)) };
-        let mut bytes = [0; TOKENS];
-        simd.store_u8(&mut bytes, round(simd, f, 255.0));
-        simd.lookup(table, &mut bytes);
-        y.iter_mut().zip(bytes).for_each(|(y, byte)| *y = byte as i8);
+    fn add<S: Tier, Y: Element>(self, simd: S, _i: usize, f: [S::F32; 4], y: &[Y]) -> [S::F32; 4] {
+        Y::add(simd, f, y)
     }
 }

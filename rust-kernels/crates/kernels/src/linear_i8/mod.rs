@@ -17,6 +17,7 @@ mod avx2;
 mod avx512_vnni;
 mod check;
 mod dense;
+mod element;
 mod epilogue;
 mod packed;
 mod reference;
@@ -33,7 +34,8 @@ pub use weight::WeightI8;
 
 use crate::panel::Io;
 use crate::{Activation, Code, KernelError};
-use epilogue::{Element, Epilogue};
+use element::Element;
+use epilogue::Epilogue;
 use neural_engine_isa::Isa;
 use std::ops::Range;
 

@@ -1,6 +1,7 @@
 //! The two steps of the epilogue that tiers do differently: table lookup, and activations kept out of the hot loop.
 
 use crate::Activation;
+use crate::dot_u8s8::each;
 use neural_engine_isa::{Scalar, Simd};
 
 /// A [`Simd`] that can also finish rows of an integer product.
@@ -17,6 +18,6 @@ pub(super) trait Tier: Simd {
 
 impl Tier for Scalar {
     fn activate(self, act: Activation, f: [Self::F32; 4]) -> [Self::F32; 4] {
-        f.map(|f| act.apply(self, f))
+        each!(f, |f| act.apply(self, f))
     }
 }

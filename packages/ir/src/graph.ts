@@ -53,7 +53,8 @@ export class Graph {
   }
 
   addValue(value: Value): Value {
-    if (this.values.has(value.name)) throw new EngineError('E_MODEL', 'compile', `two values are named "${value.name}"`, { where: value.name });
+    if (this.values.has(value.name))
+      throw new EngineError('E_MODEL', 'compile', `two values are named "${value.name}"`, { where: value.name });
     this.values.set(value.name, value);
     return value;
   }

@@ -7,18 +7,22 @@ export interface KnownValue {
   readonly shape: Shape | undefined;
   /** The elements, when they are known (constants, and shape arithmetic over concrete dims). */
   readonly constant?: Tensor;
-  /** For small integer vectors whose elements may be symbols: what `Shape` of `[batch, 128]` yields. */
+  /** For small integer scalars and vectors whose elements may be symbols: what `Shape` of `[batch, 128]` yields. */
   readonly elements?: Shape;
 }
 
+/** The codes with which a schema may reject a node. */
+export type SchemaErrorCode = 'E_SHAPE' | 'E_MODEL' | 'E_UNSUPPORTED' | 'E_LIMIT' | 'E_QUANT';
+
 export interface InferContext {
   readonly node: string;
+  /** With the schema's defaults filled in. */
   readonly attributes: Attributes;
   /** `undefined` for an absent optional input. */
   readonly inputs: readonly (KnownValue | undefined)[];
   readonly outputCount: number;
-  /** Rejects the node with E_SHAPE or E_MODEL; the message is prefixed with node and operator. */
-  fail(code: 'E_SHAPE' | 'E_MODEL' | 'E_UNSUPPORTED' | 'E_LIMIT', message: string): never;
+  /** Rejects the node; the message is prefixed with node and operator. */
+  fail(code: SchemaErrorCode, message: string): never;
 }
 
 export interface Slot {
@@ -26,12 +30,24 @@ export interface Slot {
   readonly optional?: boolean;
   /** The last slot may repeat. */
   readonly variadic?: boolean;
+  /** The dtypes it takes; any when absent. */
+  readonly dtypes?: readonly DType[];
+  /** Slots of one node with the same type variable have the same dtype. */
+  readonly typeVariable?: string;
 }
 
 export interface AttributeSpec {
   readonly type: 'int' | 'float' | 'string' | 'bool' | 'ints' | 'floats' | 'strings' | 'tensor';
   readonly default?: AttributeValue;
   readonly required?: boolean;
+  /** The only values it may have. */
+  readonly oneOf?: readonly AttributeValue[];
+}
+
+/** dtype and dims of an output, settled before it is computed. */
+export interface OutputSpec {
+  readonly dtype: DType;
+  readonly dims: readonly number[];
 }
 
 /** Everything the engine knows about one operator: one file per family in `schemas/`. */
@@ -46,11 +62,13 @@ export interface OpSchema {
   readonly attributes: Readonly<Record<string, AttributeSpec>>;
   /** The first two inputs may be exchanged. */
   readonly commutative?: boolean;
+  /** Positions of the inputs whose elements, not only their shapes, decide the output shapes. */
+  readonly valueInputs?: readonly number[];
   /** dtype and shape (symbols allowed, undefined where unknown) of each output. */
   infer(context: InferContext): KnownValue[];
   /**
-   * Exact value on constant inputs, used for folding and for shape arithmetic while planning; absent where the operator is never needed there.
-   * Must not allocate before the output size is checked.
+   * Exact value on constant inputs, used for folding, for shape arithmetic while planning and as the reference in tests; absent where
+   * the operator is never needed there. `attributes` have the defaults filled in; the sizes of `outputs` are checked before the call.
    */
-  evaluate?(inputs: readonly (Tensor | undefined)[], attributes: Attributes, outputs: readonly { dtype: DType; dims: readonly number[] }[]): Tensor[];
+  evaluate?(inputs: readonly (Tensor | undefined)[], attributes: Attributes, outputs: readonly OutputSpec[]): Tensor[];
 }

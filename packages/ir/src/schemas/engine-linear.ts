@@ -1,0 +1,129 @@
+import { type Dim, formatShape, type Shape, type Tensor } from '@neural-engine/core';
+import { unifyDims } from '../dims';
+import type { Attributes } from '../graph';
+import type { InferContext, OpSchema } from '../schema';
+import { geluErf, geluTanh, sigmoid } from './activations';
+import { broadcastOffsets, fromNumbers, numbersOf, stridedOffsets } from './cells';
+import { engine, slots } from './define';
+import { multiply } from './matmul';
+import { quantizeByRange, symmetricScale, unsignedScale } from './ranges';
+import { input, known, reject, sameDim } from './support';
+
+/** The activations an InnerProduct applies to its sums. */
+const ACTIVATIONS: Readonly<Record<string, (x: number) => number>> = {
+  none: (x) => x,
+  gelu_erf: geluErf,
+  gelu_tanh: geluTanh,
+  relu: (x) => (x < 0 ? 0 : x),
+  tanh: Math.tanh,
+  sigmoid,
+};
+
+const OUTPUT_DTYPES = ['f32', 'u8', 's8'] as const;
+
+const expectLast = (context: InferContext, index: number, size: Dim, allowOne: boolean): void => {
+  const shape = context.inputs[index]?.shape;
+  if (!shape) return;
+  const last = shape.at(-1) ?? null;
+  if (shape.length !== 1) context.fail('E_SHAPE', `input ${index} is ${formatShape(shape)}; a vector is needed`);
+  if (!(allowOne && last === 1) && unifyDims(last, size) === undefined)
+    context.fail('E_SHAPE', `input ${index} has ${last} elements; ${size} are needed`);
+};
+
+/** The dtype of an output whose range is among the inputs when it is quantised. */
+export function outputDtype(context: InferContext, min: number, max: number): 'f32' | 'u8' | 's8' {
+  const dtype = context.attributes['output_dtype'] as 'f32' | 'u8' | 's8';
+  if (dtype !== 'f32' && !(context.inputs[min] && context.inputs[max]))
+    context.fail('E_QUANT', `output_dtype is ${dtype} and the output range is missing`);
+  return dtype;
+}
+
+/**
+ * activation(x · W + bias + residual).
+ *
+ * With an s8 weight x is u8 by `x_min`, `x_max`, the weight is symmetric per output channel by `weight_min`, `weight_max`, and the sums
+ * are exact integers before they are scaled.
+ */
+const innerProduct: OpSchema = engine('InnerProduct', {
+  summary: 'activation(x · W + bias + residual), in f32 or with 8-bit weights.',
+  inputs: slots(
+    'x: f32|u8',
+    'weight: f32|s8|bf16',
+    'bias?: f32',
+    'residual?: f32',
+    'x_min?: f32',
+    'x_max?: f32',
+    'weight_min?: f32',
+    'weight_max?: f32',
+    'pre_min?: f32',
+    'pre_max?: f32',
+    'y_min?: f32',
+    'y_max?: f32',
+  ),
+  outputs: slots('y: f32|u8|s8'),
+  attributes: {
+    transposed: { type: 'bool', default: false },
+    activation: { type: 'string', default: 'none', oneOf: Object.keys(ACTIVATIONS) },
+    output_dtype: { type: 'string', default: 'f32', oneOf: OUTPUT_DTYPES },
+  },
+  infer: (context) => {
+    const x = input(context, 0);
+    const weight = input(context, 1);
+    if ((weight.dtype === 's8') !== (x.dtype === 'u8')) context.fail('E_QUANT', `x is ${x.dtype} and the weight ${weight.dtype}`);
+    if (weight.dtype === 's8' && !(context.inputs[4] && context.inputs[5] && context.inputs[6] && context.inputs[7])) {
+      context.fail('E_QUANT', 'an s8 weight needs the ranges of x and of the weight');
+    }
+    const dtype = outputDtype(context, 10, 11);
+    if (weight.shape && weight.shape.length !== 2) context.fail('E_SHAPE', `weight is ${formatShape(weight.shape)}; a matrix is needed`);
+    const transposed = context.attributes['transposed'] === true;
+    const rows = weight.shape?.[transposed ? 1 : 0] ?? null;
+    const columns = weight.shape?.[transposed ? 0 : 1] ?? null;
+    expectLast(context, 2, columns, false);
+    for (const index of [6, 7]) expectLast(context, index, columns, true);
+    for (const index of [4, 5, 8, 9, 10, 11]) expectLast(context, index, 1, false);
+    if (!x.shape) return [known(dtype, undefined)];
+    if (x.shape.length === 0) context.fail('E_SHAPE', 'x is a scalar');
+    sameDim(context, x.shape.at(-1)!, rows, 'columns of x and rows of the weight');
+    const shape: Shape = [...x.shape.slice(0, -1), columns];
+    const residual = context.inputs[3]?.shape;
+    if (residual && (residual.length !== shape.length || shape.some((dim, i) => unifyDims(dim, residual[i]!) === undefined))) {
+      context.fail('E_SHAPE', `residual is ${formatShape(residual)}; ${formatShape(shape)} is needed`);
+    }
+    return [known(dtype, shape)];
+  },
+  evaluate: (inputs, attributes, [out]) => {
+    const [x, weight, bias, residual, xMin, xMax, wMin, wMax, , , yMin, yMax] = inputs;
+    const [w, wDims] = weightMatrix(weight!, attributes);
+    let sums: Float64Array;
+    if (weight!.dtype === 's8') {
+      const { scale, zero } = unsignedScale(xMin!, xMax!);
+      const centred = Float64Array.from(numbersOf(x!), (value) => value - zero);
+      sums = multiply(centred, x!.dims, w, wDims, out!.dims);
+      const n = wDims[1]!;
+      const scales = Array.from({ length: n }, (_, i) => symmetricScale(wMin!, wMax!, i));
+      for (let i = 0; i < sums.length; i++) sums[i]! /= scale * scales[i % n]!;
+    } else {
+      sums = multiply(numbersOf(x!), x!.dims, w, wDims, out!.dims);
+    }
+    for (const addend of [bias, residual]) {
+      if (!addend) continue;
+      const values = numbersOf(addend);
+      const at = broadcastOffsets(addend.dims, out!.dims);
+      for (let i = 0; i < sums.length; i++) sums[i]! += values[at ? at[i]! : i]!;
+    }
+    const f = ACTIVATIONS[attributes['activation'] as string] ?? reject('E_MODEL', `activation ${attributes['activation']}`);
+    const y = fromNumbers('f32', out!.dims, sums.map(f));
+    return [out!.dtype === 'f32' ? y : quantizeByRange(y, yMin!, yMax!, out!.dtype)];
+  },
+});
+
+/** The weight as numbers in [K, N] order. */
+function weightMatrix(weight: Tensor, attributes: Attributes): readonly [ArrayLike<number>, readonly number[]] {
+  const values = numbersOf(weight);
+  if (attributes['transposed'] !== true) return [values, weight.dims];
+  const [n, k] = weight.dims as [number, number];
+  return [Float64Array.from(stridedOffsets([k, n], [1, k]), (offset) => values[offset]!), [k, n]];
+}
+
+/** The linear layer. */
+export const ENGINE_LINEAR_SCHEMAS: readonly OpSchema[] = [innerProduct];

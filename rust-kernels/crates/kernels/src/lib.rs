@@ -5,13 +5,18 @@
 
 pub mod activate;
 pub mod activation;
+pub mod add;
 pub mod bytes;
 pub mod code;
 mod dot_u8s8;
+pub mod embed;
 pub mod error;
+pub mod layer_norm;
 pub mod linear_f32;
 pub mod linear_i8;
 pub mod panel;
+pub mod rows;
+pub mod tokens;
 
 pub use activate::activate;
 pub use activation::Activation;

@@ -1,1 +1,26 @@
-export {};
+export { type CompileOptions, compile } from './compile';
+export { importModel, OPSETS, UnsupportedModelError, type UnsupportedNode } from './import';
+export { PIPELINE, type PipelineEntry } from './pipeline';
+export {
+  type ActivationRange,
+  type AnyPattern,
+  type Captures,
+  constant,
+  Declined,
+  decline,
+  GraphIndex,
+  oneOf,
+  op,
+  optional,
+  type Pass,
+  type PassContext,
+  type PassEvent,
+  PassLog,
+  type Pattern,
+  pruneValues,
+  type Replacement,
+  type RewriteSpec,
+  rewrite,
+  scalar,
+  value,
+} from './rewrite';

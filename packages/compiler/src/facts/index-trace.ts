@@ -1,0 +1,123 @@
+import type { Dim, Shape } from '@neural-engine/core';
+import type { Graph, Node } from '@neural-engine/ir';
+import type { KnownValues } from './known-values';
+import { integersOf, scalarValue } from './tensor-facts';
+
+/** Positions 0, 1, 2, … along one axis, as exporters build them to index with. */
+export interface IndexFact {
+  /** The first position. */
+  readonly start: number;
+  readonly length: Dim;
+  /** The dims before any Expand: all 1 but one, which is `length`. */
+  readonly shape: Shape;
+}
+
+/** Recognises index arithmetic: counting vectors, comparisons of them that always hold. */
+export class IndexTrace {
+  constructor(
+    private readonly graph: Graph,
+    private readonly producers: ReadonlyMap<string, Node>,
+    readonly known: KnownValues,
+  ) {}
+
+  /** What counting vector a value holds, broadcast or not; undefined where it is something else. */
+  indexOf(name: string): IndexFact | undefined {
+    const node = this.producers.get(name);
+    if (!node) return undefined;
+    const input = node.inputs[0] ?? '';
+    switch (node.op) {
+      case 'Range':
+        return this.range(node, name);
+      case 'Cast':
+      case 'Expand':
+        return this.indexOf(input);
+      case 'Reshape': {
+        const fact = this.unexpanded(input);
+        const shape = this.graph.value(name).shape;
+        return fact && shape && onlyDim(shape) === fact.length ? { ...fact, shape } : undefined;
+      }
+      case 'Unsqueeze': {
+        const fact = this.indexOf(input);
+        const axes = integersOf(this.graph.constant(node.inputs[1]));
+        return fact && axes && this.hasRank(input, fact.shape.length) ? { ...fact, shape: insertOnes(fact.shape, axes) } : undefined;
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  /** Whether a bool value is true in every element. */
+  isAllTrue(name: string): boolean {
+    const constant = this.graph.constant(name);
+    if (constant)
+      return constant.dtype === 'bool' && constant.data.length > 0 && (constant.data as Uint8Array).every((element) => element !== 0);
+    const node = this.producers.get(name);
+    if (!node) return false;
+    const [a = '', b = ''] = node.inputs;
+    switch (node.op) {
+      case 'ConstantOfShape': {
+        const value = node.attributes['value'];
+        return typeof value === 'object' && 'data' in value && value.dtype === 'bool' && value.data[0] === 1;
+      }
+      case 'Cast':
+        return this.graph.value(a).dtype === 'bool' && this.isAllTrue(a);
+      case 'Expand':
+      case 'Unsqueeze':
+      case 'Reshape':
+        return this.isAllTrue(a);
+      case 'And':
+        return this.isAllTrue(a) && this.isAllTrue(b);
+      case 'Not':
+        return this.isNeverLess(this.producers.get(a));
+      case 'GreaterOrEqual':
+        return this.isAtLeast(a, scalarValue(this.graph.constant(b)));
+      case 'Greater':
+        return this.isAtLeast(a, (scalarValue(this.graph.constant(b)) ?? Number.NaN) + 1);
+      default:
+        return false;
+    }
+  }
+
+  /** Less(index, bound) that never holds. */
+  private isNeverLess(node: Node | undefined): boolean {
+    return node?.op === 'Less' && this.isAtLeast(node.inputs[0]!, scalarValue(this.graph.constant(node.inputs[1])));
+  }
+
+  private isAtLeast(name: string, bound: number | undefined): boolean {
+    const fact = this.indexOf(name);
+    return fact !== undefined && bound !== undefined && fact.start >= bound;
+  }
+
+  private range(node: Node, name: string): IndexFact | undefined {
+    const start = scalarValue(this.graph.constant(node.inputs[0]));
+    const step = scalarValue(this.graph.constant(node.inputs[2]));
+    const shape = this.known.of(name).shape;
+    if (start === undefined || step !== 1 || shape?.length !== 1) return undefined;
+    return { start, length: shape[0]!, shape };
+  }
+
+  /** A fact about a value that no Expand has repeated. */
+  private unexpanded(name: string): IndexFact | undefined {
+    const fact = this.indexOf(name);
+    const shape = this.graph.value(name).shape;
+    return fact && shape && shape.length === fact.shape.length && shape.every((dim, i) => dim === fact.shape[i]) ? fact : undefined;
+  }
+
+  private hasRank(name: string, rank: number): boolean {
+    return this.graph.value(name).shape?.length === rank;
+  }
+}
+
+/** The one dim that is not 1; undefined where there are several. */
+function onlyDim(shape: Shape): Dim | undefined {
+  const rest = shape.filter((dim) => dim !== 1);
+  return rest.length === 1 ? rest[0] : rest.length === 0 ? 1 : undefined;
+}
+
+/** `shape` with 1s inserted so that they stand at `axes` of the result. */
+export function insertOnes(shape: Shape, axes: readonly number[]): Shape {
+  const rank = shape.length + axes.length;
+  const at = new Set(axes.map((axis) => (axis < 0 ? axis + rank : axis)));
+  const rest = shape[Symbol.iterator]();
+  return Array.from({ length: rank }, (_, i) => (at.has(i) ? 1 : (rest.next().value ?? null)));
+}

@@ -1,0 +1,2 @@
+export { importModel, OPSETS } from './import-model';
+export { UnsupportedModelError, type UnsupportedNode } from './unsupported';

@@ -1,0 +1,97 @@
+import type { Shape } from '@neural-engine/core';
+import type { Value } from '@neural-engine/ir';
+import { sameShape } from '../facts/shape-facts';
+import { scalarValue } from '../facts/tensor-facts';
+import { type AnyPattern, decline, oneOf, op, optional, type PassContext, rewrite, scalar, value } from '../rewrite';
+
+/** `inner`, or `inner` times or over a scalar. */
+const scaled = <P extends AnyPattern, N extends string>(inner: P, name: N) =>
+  optional(inner, (inner) => oneOf(op('Mul', inner, scalar(`${name}Factor`)), op('Div', inner, scalar(`${name}Divisor`))));
+
+/** [B, S, H] → [B, heads, S, size] for `perm` 0213, [B, heads, size, S] for 0231; scaled before, after, or both. */
+const split = <N extends string>(name: N, perm: number[]) =>
+  scaled(
+    op('Transpose', op('Reshape', scaled(value(name), `${name}Before`), value(`${name}Dims`)).as(`${name}Heads`)).with({ perm }),
+    `${name}After`,
+  ).as(`${name}Operand`);
+
+const scores = scaled(op('MatMul', split('q', [0, 2, 1, 3]), split('k', [0, 2, 3, 1])), 'scores');
+const masked = optional(scores, (scores) => op('Add', scores, value('mask')));
+const softmax = op('Softmax', masked).as('probabilities');
+/** Exporters guard a softmax against rows that are masked as a whole. */
+const guarded = optional(softmax, (softmax) => op('Where', op('IsNaN', softmax), scalar(0), softmax).as('guarded'));
+const context = op('MatMul', guarded, split('v', [0, 2, 1, 3])).as('context');
+const merged = op('Reshape', op('Transpose', context).with({ perm: [0, 2, 1, 3] }), value('mergedDims'));
+
+/**
+ * merge(softmax(split(q)·split(k)ᵀ·scale + mask)·split(v))  →  Attention(q, k, v, mask).
+ *
+ * q, k, v f32 [B, S, H] → f32 [B, S, H]. The number of heads is read from the graph's own reshapes. The scale may stand on q, on k, on the
+ * product, or on several of them. A guard that turns NaN into 0 is dropped: Attention gives 0 for a row whose mask is −∞ throughout.
+ * Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
+ */
+export const fuseAttention = rewrite({
+  name: 'fuse-attention',
+  summary: 'split heads, scaled product, mask, softmax, product and merged heads become Attention',
+  pattern: merged,
+  replace: (found, graph, context) => {
+    const { q, k, v, mask, qHeads, kHeads, vHeads, probabilities } = found;
+    const rank = probabilities.shape?.length;
+    const axis = Number(graph.producer(probabilities)!.attributes['axis'] ?? -1);
+    if (rank !== 4 || (axis !== -1 && axis !== 3)) return decline('the softmax is not over the keys');
+    if (q.dtype !== 'f32' || k.dtype !== 'f32' || v.dtype !== 'f32') return decline('q, k and v are not f32');
+    const heads = headsOf(qHeads, q);
+    if (heads === undefined || headsOf(kHeads, k) !== heads || headsOf(vHeads, v) !== heads) {
+      return decline('the heads of q, k and v are not a constant split of their last axis, the same for all');
+    }
+    if (!sameShape(q.shape, k.shape) || !sameShape(q.shape, v.shape)) return decline('q, k and v differ in shape');
+    if (mask && !isMaskFor(mask, qHeads.shape!)) return decline('the mask does not broadcast to batch × heads × queries × keys');
+    const scale = ['q', 'k', 'scores'].reduce((product, name) => product * factorsOf(found, name), 1);
+    const vScale = factorsOf(found, 'v');
+    if (vScale !== 1) return decline('v is scaled');
+    moveRanges(found, context);
+    const merged = graph.op('Attention', [q, k, v, mask], { heads, scale });
+    const target = graph.graph.value(graph.root.outputs[0]!);
+    return sameShape(target.shape, q.shape) ? merged : graph.op('Reshape', [merged, found.mergedDims]);
+  },
+});
+
+type Found = Readonly<Record<string, Value | undefined>>;
+
+/** The product of all scalars on one operand. */
+function factorsOf(found: Found, name: string): number {
+  let product = 1;
+  for (const key of name === 'scores' ? [name] : [`${name}Before`, `${name}After`]) {
+    product *= scalarValue(found[`${key}Factor`]?.constant) ?? 1;
+    product /= scalarValue(found[`${key}Divisor`]?.constant) ?? 1;
+  }
+  return product;
+}
+
+/** heads in [B, S, heads, size] where heads · size is the last axis of x; undefined where the split is something else. */
+function headsOf(split: Value, x: Value): number | undefined {
+  const shape = split.shape;
+  const from = x.shape;
+  if (shape?.length !== 4 || from?.length !== 3 || !sameShape(shape.slice(0, 2), from.slice(0, 2))) return undefined;
+  const [heads, size] = shape.slice(2);
+  return typeof heads === 'number' && typeof size === 'number' && heads * size === from[2] ? heads : undefined;
+}
+
+/** Whether a mask's dims broadcast to [B, heads, S, S], given [B, S, heads, size]. */
+function isMaskFor(mask: Value, [batch, sequence, heads]: Shape): boolean {
+  if (mask.dtype !== 'f32' || !mask.shape || mask.shape.length > 4) return false;
+  const want = [batch, heads, sequence, sequence].slice(4 - mask.shape.length);
+  return mask.shape.every((dim, i) => dim !== null && (dim === 1 || dim === want[i]));
+}
+
+/** A quantised file knows ranges of the operands as multiplied; Attention's are those of its inputs and of its result. */
+function moveRanges(found: Found, { ranges }: PassContext): void {
+  for (const name of ['q', 'k', 'v']) {
+    const input = found[name]!;
+    const operand = found[`${name}Operand`]!;
+    const range = ranges.get(operand.name) ?? ranges.get(found[`${name}Heads`]!.name);
+    if (!range || ranges.has(input.name)) continue;
+    const factor = ranges.has(operand.name) ? factorsOf(found, name) : 1;
+    ranges.set(input.name, { min: range.min / factor, max: range.max / factor });
+  }
+}

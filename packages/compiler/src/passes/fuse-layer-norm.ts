@@ -1,0 +1,140 @@
+import type { Value } from '@neural-engine/ir';
+import { lastDim, sameShape } from '../facts/shape-facts';
+import { filled, integersOf, scalarValue } from '../facts/tensor-facts';
+import { constant, type Declined, decline, oneOf, op, type Replacement, rewrite, scalar, value } from '../rewrite';
+
+const x = value('x');
+const mean = op('ReduceMean', x, constant('axes')).with({ keepdims: 1 }).as('mean');
+const centred = op('Sub', x, mean);
+const squared = oneOf(op('Pow', centred, scalar(2)), op('Mul', centred, centred));
+const variance = oneOf(
+  op('ReduceMean', squared, constant('varianceAxes')).with({ keepdims: 1 }),
+  // E[x²] − E[x]²
+  op(
+    'Sub',
+    op('ReduceMean', oneOf(op('Mul', x, x), op('Pow', x, scalar(2))), constant('varianceAxes')).with({ keepdims: 1 }),
+    oneOf(op('Mul', mean, mean), op('Pow', mean, scalar(2))),
+  ),
+);
+const stable = op('Add', variance, scalar('epsilon'));
+const deviation = oneOf(op('Sqrt', stable), op('Pow', stable, scalar(0.5)));
+const inverse = oneOf(op('Reciprocal', deviation), op('Div', scalar(1), deviation), op('Pow', stable, scalar(-0.5)));
+
+/**
+ * (x − mean(x)) / √(var(x) + ε)  →  LayerNorm(x, 1, 0) over the last axis.
+ *
+ * The square may be a power or a product, the root a square root, a power or a reciprocal. Scale and bias follow in
+ * `absorb-layer-norm-affine`. Keeps shape and dtype. Source: Ba, Kiros & Hinton 2016, "Layer Normalization".
+ */
+export const fuseLayerNorm = rewrite({
+  name: 'fuse-layer-norm',
+  summary: '(x − mean) / √(variance + ε) over the last axis becomes LayerNorm',
+  pattern: oneOf(op('Div', centred, deviation), op('Mul', centred, inverse)),
+  replace: ({ x, axes, varianceAxes, epsilon }, graph) => {
+    const hidden = lastDim(x.shape);
+    if (x.dtype !== 'f32') return decline(`x is ${x.dtype}, not f32`);
+    if (typeof hidden !== 'number') return decline('the size of the last axis is not known');
+    if (!isLastAxis(axes, x) || !isLastAxis(varianceAxes, x)) return decline('mean and variance are not over the last axis alone');
+    return graph.op(
+      'LayerNorm',
+      [x, graph.constant('scale', filled('f32', [hidden], 1)), graph.constant('bias', filled('f32', [hidden], 0))],
+      {
+        epsilon: scalarValue(epsilon.constant)!,
+      },
+    );
+  },
+});
+
+const spread = op('Mul', inverse, constant('scale'));
+
+/**
+ * x · m + (b − mean · m) with m = scale / √(var + ε)  →  LayerNorm(x, scale, b): the form TensorFlow writes.
+ */
+export const fuseLayerNormFactored = rewrite({
+  name: 'fuse-layer-norm-factored',
+  summary: 'x · m + (bias − mean · m) with m = scale / √(variance + ε) becomes LayerNorm',
+  pattern: op('Add', op('Mul', x, spread), op('Sub', constant('bias'), op('Mul', mean, spread))),
+  replace: ({ x, axes, varianceAxes, epsilon, scale, bias }, graph) => {
+    if (x.dtype !== 'f32') return decline(`x is ${x.dtype}, not f32`);
+    if (!isLastAxis(axes, x) || !isLastAxis(varianceAxes, x)) return decline('mean and variance are not over the last axis alone');
+    const hidden = lastDim(x.shape);
+    if (!isRow(scale, hidden) || !isRow(bias, hidden)) return decline('scale and bias are not vectors over the last axis');
+    return graph.op('LayerNorm', [x, scale, bias], { epsilon: scalarValue(epsilon.constant)! });
+  },
+});
+
+/** The LayerNormalization operator over the last axis  →  LayerNorm; a missing bias becomes zeros. */
+export const lowerLayerNormalization = rewrite({
+  name: 'lower-layer-normalization',
+  summary: 'the LayerNormalization operator over the last axis becomes LayerNorm',
+  pattern: oneOf(op('LayerNormalization', x, value('scale'), value('bias')), op('LayerNormalization', x, value('scale'))),
+  replace: ({ x, scale, bias }, graph): Value | Declined => {
+    const axis = Number(graph.root.attributes['axis'] ?? -1);
+    if (x.dtype !== 'f32') return decline(`x is ${x.dtype}, not f32`);
+    if (axis !== -1 && axis + 1 !== x.shape?.length) return decline(`it normalises from axis ${axis}, not the last`);
+    const hidden = lastDim(x.shape);
+    if (typeof hidden !== 'number') return decline('the size of the last axis is not known');
+    if (!isRow(scale, hidden) || (bias && !isRow(bias, hidden))) return decline('scale and bias are not vectors over the last axis');
+    const shift = bias ?? graph.constant('bias', filled('f32', [hidden], 0));
+    return graph.op('LayerNorm', [x, scale, shift], { epsilon: Number(graph.root.attributes['epsilon'] ?? 1e-5) });
+  },
+});
+
+const norm = op('LayerNorm').as('norm');
+
+/** LayerNorm(x, 1, 0) · scale  →  LayerNorm(x, scale, 0). */
+export const absorbLayerNormScale = rewrite({
+  name: 'absorb-layer-norm-scale',
+  summary: 'a product after a plain LayerNorm becomes its scale',
+  pattern: op('Mul', norm, constant('scale')),
+  replace: ({ norm, scale }, graph) => {
+    const [x, oldScale, bias] = operands(norm, graph);
+    if (!isFilled(oldScale, 1) || !isFilled(bias, 0)) return decline('the LayerNorm has a scale or a bias already');
+    if (!isRow(scale, lastDim(x.shape))) return decline('the factor is not a vector over the last axis');
+    return graph.op('LayerNorm', [x, asVector(scale, graph), bias], graph.producer(norm)!.attributes);
+  },
+});
+
+/** LayerNorm(x, scale, 0) + bias  →  LayerNorm(x, scale, bias). */
+export const absorbLayerNormBias = rewrite({
+  name: 'absorb-layer-norm-bias',
+  summary: 'a sum after a LayerNorm without bias becomes its bias',
+  pattern: op('Add', norm, constant('bias')),
+  replace: ({ norm, bias }, graph) => {
+    const [x, scale, oldBias] = operands(norm, graph);
+    if (!isFilled(oldBias, 0)) return decline('the LayerNorm has a bias already');
+    if (!isRow(bias, lastDim(x.shape))) return decline('the summand is not a vector over the last axis');
+    return graph.op('LayerNorm', [x, scale, asVector(bias, graph)], graph.producer(norm)!.attributes);
+  },
+});
+
+function operands(norm: Value, graph: Replacement): [Value, Value, Value] {
+  const node = graph.producer(norm)!;
+  return [graph.input(node, 0)!, graph.input(node, 1)!, graph.input(node, 2)!];
+}
+
+function isLastAxis(axes: Value, x: Value): boolean {
+  const list = integersOf(axes.constant);
+  return list?.length === 1 && (list[0] === -1 || list[0]! + 1 === x.shape?.length);
+}
+
+/** A vector of `size` f32 elements, whatever 1s stand before. */
+function isRow(value: Value, size: unknown): boolean {
+  const shape = value.shape;
+  return (
+    value.dtype === 'f32' &&
+    shape !== undefined &&
+    shape.length > 0 &&
+    shape.at(-1) === size &&
+    shape.slice(0, -1).every((dim) => dim === 1)
+  );
+}
+
+function asVector(value: Value, graph: Replacement): Value {
+  const { constant } = value;
+  if (!constant || sameShape(value.shape, [constant.data.length])) return value;
+  return graph.constant(value.name, { ...constant, dims: [constant.data.length] });
+}
+
+const isFilled = (value: Value, with_: number): boolean =>
+  value.constant !== undefined && (value.constant.data as Float32Array).every((element) => element === with_);

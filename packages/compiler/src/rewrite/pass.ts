@@ -1,0 +1,26 @@
+import type { Graph } from '@neural-engine/ir';
+import type { PassLog } from './report';
+
+/** What a file says about the values of an activation: the range its 8 bits span. */
+export interface ActivationRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** What a pass gets besides the graph. */
+export interface PassContext {
+  /** Takes hits and declined near misses. */
+  readonly log: PassLog;
+  /** Ranges of activations by value name, from a quantised file; values keep their names through rewrites. */
+  readonly ranges: Map<string, ActivationRange>;
+}
+
+/** One step of the pipeline. */
+export interface Pass {
+  /** Verb and object, after the mathematics: `fuse-gelu`. */
+  readonly name: string;
+  /** One sentence on what it does. */
+  readonly summary: string;
+  /** Returns the changed graph, or the same one where there is nothing to do. Never edits its argument. */
+  run(graph: Graph, context: PassContext): Graph;
+}

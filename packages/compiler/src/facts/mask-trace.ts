@@ -157,7 +157,7 @@ export class MaskTrace {
     const mask = this.of(node.inputs[0]!);
     const pairs = this.producers.get(node.inputs[1]!);
     const { shape } = this.graph.value(name);
-    if (!mask || mask.shape.length !== 2 || Number(node.attributes['batch_dims'] ?? 0) !== 0) return undefined;
+    if (mask?.shape.length !== 2 || Number(node.attributes['batch_dims'] ?? 0) !== 0) return undefined;
     if (pairs?.op !== 'Concat' || pairs.inputs.length !== 2 || !shape) return undefined;
     const axis = Number(pairs.attributes['axis']);
     if (axis !== -1 && axis !== shape.length) return undefined;

@@ -3,7 +3,7 @@ import type { AttributeValue } from '@neural-engine/ir';
 
 /** The one element of a constant of any rank as a number, else undefined. Integers beyond 2^53 lose digits. */
 export function scalarValue(tensor: Tensor | undefined): number | undefined {
-  if (!tensor || tensor.data.length !== 1 || tensor.dtype === 'string') return undefined;
+  if (tensor?.data.length !== 1 || tensor.dtype === 'string') return undefined;
   return elementNumber(tensor, 0);
 }
 

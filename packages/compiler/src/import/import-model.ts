@@ -89,13 +89,19 @@ class ModelImport {
 
   private importNode(source: OnnxNode, opsets: ReadonlyMap<string, number>, scope: Scope, prefix: string): void {
     const called = this.functions.find(source);
-    if (called) return this.inline(called, source, scope, prefix);
+    if (called) {
+      this.inline(called, source, scope, prefix);
+      return;
+    }
     const node = this.open(source, opsets, scope, prefix);
     const lost = node.inputs.some((name) => this.lost.has(name));
     try {
       const importer = this.importerOf(node, opsets);
       if (node.op === 'If' && !lost && this.inlineBranch(node, source, opsets, scope, prefix)) return;
-      if (!lost) return importer(node, this.to);
+      if (!lost) {
+        importer(node, this.to);
+        return;
+      }
     } catch (error) {
       this.report(node, error);
     }

@@ -15,7 +15,7 @@ export const importPlain: Importer = (node, to) => emitAs(node, to, node.op, nod
 /** Emits `op` with the node's remaining attributes and its outputs. */
 export function emitAs(node: ImportNode, to: Builder, op: string, inputs: readonly string[]): void {
   const schema = schemaOf(op);
-  if (!schema || schema.kind !== 'onnx') node.refuse('the engine has no such operator');
+  if (schema?.kind !== 'onnx') node.refuse('the engine has no such operator');
   const { length } = schema.outputs;
   if (node.outputs.length > length && !schema.outputs.at(-1)?.variadic) {
     node.fail('E_MODEL', `it has ${node.outputs.length} outputs; the operator has ${length}`);

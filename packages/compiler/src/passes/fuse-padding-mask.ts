@@ -94,7 +94,10 @@ class MaskFusion {
       : !(fill <= SWALLOWS)
         ? `a fill of ${fill} is not low enough to be added instead`
         : this.layoutObstacle(fact, scores, node);
-    if (obstacle) return this.context.log.declined(node, obstacle);
+    if (obstacle) {
+      this.context.log.declined(node, obstacle);
+      return;
+    }
     const mask = this.paddingMask(fact, fill, node);
     (node as { op: string }).op = 'Add';
     node.attributes = {};

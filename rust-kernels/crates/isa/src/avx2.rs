@@ -28,6 +28,7 @@ macro_rules! halves {
 }
 
 impl Simd for Avx2 {
+    const REGISTERS: usize = 8;
     type F32 = [__m256; 2];
     type I32 = [__m256i; 2];
     type Mask = [__m256; 2];

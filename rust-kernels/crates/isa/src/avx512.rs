@@ -29,6 +29,7 @@ macro_rules! op {
 }
 
 impl Simd for Avx512Vnni {
+    const REGISTERS: usize = 32;
     type F32 = __m512;
     type I32 = __m512i;
     type Mask = __mmask16;

@@ -14,6 +14,7 @@ fn place(token: usize) -> (usize, usize) {
 }
 
 impl Simd for Scalar {
+    const REGISTERS: usize = 4;
     type F32 = [f32; 16];
     type I32 = [i32; 16];
     type Mask = [bool; 16];

@@ -36,6 +36,8 @@ use crate::Isa;
 pub trait Simd: Copy + Send + Sync + 'static {
     /// Lanes of every vector.
     const LANES: usize = 16;
+    /// Vectors that a kernel may keep in registers at once; what blocking is chosen by.
+    const REGISTERS: usize;
     /// Sixteen f32.
     type F32: Copy;
     /// Sixteen i32.

@@ -1,0 +1,198 @@
+//! One block of keys against 64 queries.
+
+use crate::panel::{TOKENS, lane_of};
+use neural_engine_isa::{Simd, math};
+use std::ops::Range;
+
+/// Vectors of one panel row.
+const REGS: usize = TOKENS / 16;
+
+/// Keys, or features of v, whose products are formed together.
+const TILE: usize = 4;
+
+/// One row of 64 lanes.
+type Row = [f32; TOKENS];
+
+/// Running maximum and sum of each query.
+pub(super) struct State<S: Simd> {
+    max: [S::F32; REGS],
+    sum: [S::F32; REGS],
+    first: bool,
+}
+
+/// The keys of one span that lie in one panel.
+pub(super) struct Block<'a> {
+    /// `[head_dim][64]` of their panel.
+    pub k: &'a [Row],
+    /// `[head_dim][64]` of their panel.
+    pub v: &'a [Row],
+    /// Which tokens of the panel they are.
+    pub tokens: Range<usize>,
+    /// Biases of the panel's tokens, at least up to the last of them.
+    pub bias: Option<&'a [f32]>,
+    /// Multiplies the products.
+    pub scale: f32,
+}
+
+impl<S: Simd> State<S> {
+    #[inline(always)]
+    pub(super) fn new(s: S) -> State<S> {
+        // The lowest finite value, not −∞: a block of −∞ scores then weighs 0 instead of NaN.
+        State { max: [s.splat(f32::MIN); REGS], sum: [s.splat(0.0); REGS], first: true }
+    }
+
+    /// y ← sums / sum, in the span's lanes.
+    #[inline(always)]
+    pub(super) fn finish(self, s: S, sums: &[Row], lanes: [u16; REGS], y: &mut [Row]) {
+        for i in 0..REGS {
+            let inverse = s.div(s.splat(1.0), self.sum[i]);
+            let mask = s.mask(lanes[i]);
+            for (y, sums) in y.iter_mut().zip(sums) {
+                let value = s.mul(s.load(&sums[16 * i..]), inverse);
+                let old = s.load(&y[16 * i..]);
+                s.store(&mut y[16 * i..], s.select(mask, value, old));
+            }
+        }
+    }
+}
+
+impl Block<'_> {
+    /// Adds these keys to a state and to the sums of weighted values `[head_dim][64]`. `scores` holds 64 rows.
+    #[inline(always)]
+    pub(super) fn add<S: Simd>(&self, s: S, q: &[Row], state: &mut State<S>, scores: &mut [Row], sums: &mut [Row]) {
+        // Whole groups of four keys: scores of a group's other tokens are computed and never read.
+        for token in (self.tokens.start / TILE * TILE..self.tokens.end).step_by(TILE) {
+            let group = &mut scores[token..token + TILE];
+            if S::REGISTERS >= 32 {
+                self.scores::<S, REGS>(s, q, token, 0, group);
+            } else {
+                for at in (0..TOKENS).step_by(16) {
+                    self.scores::<S, 1>(s, q, token, at, group);
+                }
+            }
+        }
+        let correction = self.softmax(s, state, &mut scores[self.tokens.clone()]);
+        let scores = &scores[self.tokens.clone()];
+        let (tiles, rest) = self.v.as_chunks::<TILE>();
+        let (sum_tiles, sum_rest) = sums[..self.v.len()].as_chunks_mut::<TILE>();
+        for (v, sums) in tiles.iter().zip(sum_tiles) {
+            self.weigh_row_tile(s, scores, v, correction, state.first, sums);
+        }
+        for (v, sums) in rest.iter().zip(sum_rest) {
+            self.weigh_row_tile(s, scores, &[*v], correction, state.first, std::array::from_mut(sums));
+        }
+        state.first = false;
+    }
+
+    /// Scores of four keys from `token` on, scaled and biased, for the queries in `N` vectors from lane `at` on.
+    #[inline(always)]
+    fn scores<S: Simd, const N: usize>(&self, s: S, q: &[Row], token: usize, at: usize, out: &mut [Row]) {
+        // Four tokens from a multiple of four on are four lanes in a row.
+        let lane = lane_of(token & 63) & 60;
+        let mut sums = [[s.splat(0.0); N]; TILE];
+        for (q, k) in q.iter().zip(self.k) {
+            let mut vectors = [s.splat(0.0); N];
+            for i in 0..N {
+                vectors[i] = s.load(&q[at + 16 * i..]);
+            }
+            let k: &[f32; TILE] = k[lane..].first_chunk().expect("a lane that is a multiple of four");
+            for j in 0..TILE {
+                let k = s.splat(k[j]);
+                for i in 0..N {
+                    sums[j][i] = s.fma(k, vectors[i], sums[j][i]);
+                }
+            }
+        }
+        let scale = s.splat(self.scale);
+        for j in 0..TILE {
+            let bias = s.splat(self.bias.and_then(|bias| bias.get(token + j)).copied().unwrap_or(0.0));
+            for i in 0..N {
+                s.store(&mut out[j][at + 16 * i..], s.fma(sums[j][i], scale, bias));
+            }
+        }
+    }
+
+    /// Replaces scores by weights relative to the new maximum and returns what earlier weights must be multiplied by.
+    #[inline(always)]
+    fn softmax<S: Simd>(&self, s: S, state: &mut State<S>, scores: &mut [Row]) -> [S::F32; REGS] {
+        let log2_e = s.splat(std::f32::consts::LOG2_E);
+        let mut max = state.max;
+        for row in scores.iter() {
+            for i in 0..REGS {
+                max[i] = s.max(max[i], s.load(&row[16 * i..]));
+            }
+        }
+        let mut sum = [s.splat(0.0); REGS];
+        for row in scores.iter_mut() {
+            for i in 0..REGS {
+                let weight = math::exp2(s, s.mul(s.sub(s.load(&row[16 * i..]), max[i]), log2_e));
+                s.store(&mut row[16 * i..], weight);
+                sum[i] = s.add(sum[i], weight);
+            }
+        }
+        let mut correction = max;
+        for i in 0..REGS {
+            correction[i] = math::exp2(s, s.mul(s.sub(state.max[i], max[i]), log2_e));
+            state.sum[i] = s.fma(state.sum[i], correction[i], sum[i]);
+        }
+        state.max = max;
+        correction
+    }
+
+    /// sums ← sums · correction + Σ weight · v, for `R` features.
+    #[inline(always)]
+    fn weigh_row_tile<S: Simd, const R: usize>(
+        &self,
+        s: S,
+        weights: &[Row],
+        v: &[Row; R],
+        correction: [S::F32; REGS],
+        first: bool,
+        sums: &mut [Row; R],
+    ) {
+        if S::REGISTERS >= 32 {
+            self.weigh::<S, R, REGS>(s, weights, v, 0, &correction, first, sums);
+        } else {
+            for i in 0..REGS {
+                self.weigh::<S, R, 1>(s, weights, v, 16 * i, &[correction[i]], first, sums);
+            }
+        }
+    }
+
+    /// The same for the queries in `N` vectors from lane `at` on.
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "one operand each")]
+    fn weigh<S: Simd, const R: usize, const N: usize>(
+        &self,
+        s: S,
+        weights: &[Row],
+        v: &[Row; R],
+        at: usize,
+        correction: &[S::F32; N],
+        first: bool,
+        sums: &mut [Row; R],
+    ) {
+        let mut totals = [[s.splat(0.0); N]; R];
+        for (token, weights) in self.tokens.clone().zip(weights) {
+            let lane = lane_of(token & 63);
+            let mut vectors = [s.splat(0.0); N];
+            for i in 0..N {
+                vectors[i] = s.load(&weights[at + 16 * i..]);
+            }
+            for r in 0..R {
+                let v = s.splat(v[r][lane]);
+                for i in 0..N {
+                    totals[r][i] = s.fma(v, vectors[i], totals[r][i]);
+                }
+            }
+        }
+        for r in 0..R {
+            for i in 0..N {
+                let row = &mut sums[r][at + 16 * i..];
+                // The first block finds whatever the scratch held, NaN perhaps.
+                let total = if first { totals[r][i] } else { s.fma(s.load(row), correction[i], totals[r][i]) };
+                s.store(row, total);
+            }
+        }
+    }
+}

@@ -1,6 +1,12 @@
 export { addDims, broadcastShapes, dimProduct, divideDims, multiplyDims, subtractDims, unifyDims } from './dims';
+export type { IrConfig, IrExtra, IrOperator, IrScalar, IrTensor } from './format/config';
+export { parseConfig } from './format/parse-config';
+export { printConfig } from './format/print-config';
+export { type IrSource, irToGraph, readIr } from './format/read-ir';
+export { encodeIr, type WriteIrOptions, writeIr } from './format/write-ir';
 export { type Attributes, type AttributeValue, Graph, type Node, type Value } from './graph';
 export { type InferResult, type InferredValue, inferShapes, shapeDataInputs } from './infer';
 export { type EvaluateNodeOptions, evaluateNode, type InferNodeOptions, inferNode } from './infer-node';
 export type { AttributeSpec, InferContext, KnownValue, OpSchema, OutputSpec, SchemaErrorCode, Slot } from './schema';
 export { allSchemas, schemaOf } from './schemas/index';
+export { type VerifyOptions, verifyGraph } from './verify';

@@ -46,9 +46,10 @@ export function inferShapes(
   graph: Graph,
   bindings?: Readonly<Record<string, Dims>>,
   values?: ReadonlyMap<string, Tensor>,
-): InferResult | void {
+): InferResult | undefined {
   if (bindings) return inferConcrete(graph, bindings, values);
   annotate(graph);
+  return undefined;
 }
 
 function annotate(graph: Graph): void {

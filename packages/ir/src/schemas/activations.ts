@@ -1,6 +1,6 @@
 import type { Attributes } from '../graph';
 import type { AttributeSpec, OpSchema } from '../schema';
-import { broadcastTo, fromNumbers, numbersOf } from './cells';
+import { broadcastTo, fromNumbers, greater, numbersOf } from './cells';
 import { onnx, slots } from './define';
 import { erf } from './erf';
 import { broadcastAll, input } from './support';
@@ -11,7 +11,7 @@ const num = (attributes: Attributes, name: string): number => attributes[name] a
 
 export const sigmoid = (x: number): number => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)));
 const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
-const clamp01 = (x: number): number => (x < 0 ? 0 : x > 1 ? 1 : x);
+const clamp01 = (x: number): number => Math.min(1, Math.max(0, x));
 
 /** x · Φ(x), exactly by erf. */
 export const geluErf = (x: number): number => 0.5 * x * (1 + erf(x * Math.SQRT1_2));
@@ -43,7 +43,7 @@ const prelu = onnx('PRelu', {
 
 /** Activation functions. */
 export const ACTIVATION_SCHEMAS: readonly OpSchema[] = [
-  unary('Relu', 'max(x, 0).', (x) => (x < 0 ? 0 : x), { takes: 'number', big: (x) => (x < 0n ? 0n : x) }),
+  unary('Relu', 'max(x, 0).', (x) => Math.max(x, 0), { takes: 'number', big: (x) => greater(x, 0n) }),
   unary('Sigmoid', '1 / (1 + e^−x).', sigmoid),
   unary('Softplus', 'ln(1 + e^x).', softplus),
   unary('Softsign', 'x / (1 + |x|).', (x) => x / (1 + Math.abs(x))),

@@ -2,7 +2,7 @@ import { allocate, type Dim, type DType, type Shape, type Tensor } from '@neural
 import { addDims, divideDims, multiplyDims, subtractDims } from '../dims';
 import type { Attributes } from '../graph';
 import type { AttributeSpec, InferContext, KnownValue, OpSchema } from '../schema';
-import { broadcastOffsets, isBig, numbersOf, writer } from './cells';
+import { broadcastOffsets, greater, isBig, lesser, numbersOf, writer } from './cells';
 import { onnx, slots } from './define';
 import { broadcastAll, elementsOf, input, known, reject } from './support';
 
@@ -156,13 +156,13 @@ export const ARITHMETIC_SCHEMAS: readonly OpSchema[] = [
   arithmetic(
     'Min',
     'The least of the operands.',
-    { float: Math.min, big: (a, b) => (a < b ? a : b) },
+    { float: Math.min, big: lesser },
     { variadic: true, commutative: true, symbolic: bothNumbers(Math.min) },
   ),
   arithmetic(
     'Max',
     'The greatest of the operands.',
-    { float: Math.max, big: (a, b) => (a > b ? a : b) },
+    { float: Math.max, big: greater },
     { variadic: true, commutative: true, symbolic: bothNumbers(Math.max) },
   ),
   arithmetic('Sum', 'The sum of the operands.', { float: (a, b) => a + b }, { takes: 'float', variadic: true, commutative: true }),

@@ -133,3 +133,15 @@ export function copyCell(from: TypedArray, fromIndex: number, to: TypedArray, to
 
 /** The same elements under other dims; the data is shared. */
 export const withDims = (source: Tensor, dims: Dims): Tensor => ({ dtype: source.dtype, dims: [...dims], data: source.data });
+
+/** The lesser of two 64-bit integers. */
+export function lesser(a: bigint, b: bigint): bigint {
+  if (a < b) return a;
+  return b;
+}
+
+/** The greater of two 64-bit integers. */
+export function greater(a: bigint, b: bigint): bigint {
+  if (a > b) return a;
+  return b;
+}

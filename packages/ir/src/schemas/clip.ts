@@ -11,8 +11,7 @@ const clip = onnx('Clip', {
   infer: (context) => {
     for (const index of [1, 2]) {
       const shape = context.inputs[index]?.shape;
-      if (shape && shape.some((dim) => typeof dim === 'number' && dim !== 1))
-        context.fail('E_SHAPE', `input ${index} must hold one element`);
+      if (shape?.some((dim) => typeof dim === 'number' && dim !== 1)) context.fail('E_SHAPE', `input ${index} must hold one element`);
     }
     return likeFirst(context);
   },

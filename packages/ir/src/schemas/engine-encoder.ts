@@ -140,8 +140,7 @@ function checkMask(context: InferContext, mask: Shape | undefined, scores: Shape
   if (!mask) return;
   const together = broadcastShapes(mask, scores);
   const grows = together?.some((dim, i) => typeof dim === 'number' && dim !== scores[i] && typeof scores[i] === 'number');
-  if (!together || together.length !== 4 || grows)
-    context.fail('E_SHAPE', `mask ${formatShape(mask)} does not broadcast to ${formatShape(scores)}`);
+  if (together?.length !== 4 || grows) context.fail('E_SHAPE', `mask ${formatShape(mask)} does not broadcast to ${formatShape(scores)}`);
 }
 
 interface AttentionSizes {

@@ -14,7 +14,7 @@ const ACTIVATIONS: Readonly<Record<string, (x: number) => number>> = {
   none: (x) => x,
   gelu_erf: geluErf,
   gelu_tanh: geluTanh,
-  relu: (x) => (x < 0 ? 0 : x),
+  relu: (x) => Math.max(x, 0),
   tanh: Math.tanh,
   sigmoid,
 };

@@ -4,6 +4,7 @@ import { ARITHMETIC_SCHEMAS } from './binary';
 import { CAST_SCHEMAS } from './cast';
 import { CLIP_SCHEMAS } from './clip';
 import { COMPARE_SCHEMAS } from './compare';
+import { EINSUM_SCHEMAS } from './einsum';
 import { ENGINE_ENCODER_SCHEMAS } from './engine-encoder';
 import { ENGINE_LINEAR_SCHEMAS } from './engine-linear';
 import { FILL_SCHEMAS } from './fill';
@@ -12,10 +13,14 @@ import { LOGIC_SCHEMAS } from './logic';
 import { MATMUL_SCHEMAS } from './matmul';
 import { MOVEMENT_SCHEMAS } from './movement';
 import { NORMALIZE_SCHEMAS, SOFTMAX_SCHEMAS } from './normalize';
+import { PAD_SCHEMAS } from './pad';
+import { QUANTIZE_SCHEMAS } from './quantize';
 import { REDUCE_SCHEMAS } from './reduce';
 import { RESHAPE_SCHEMAS } from './reshape';
 import { SCATTER_SCHEMAS } from './scatter';
+import { SELECT_SCHEMAS } from './select';
 import { SLICE_SCHEMAS } from './slice';
+import { SPACE_SCHEMAS } from './space';
 import { UNARY_SCHEMAS } from './unary';
 
 const ALL: readonly OpSchema[] = [
@@ -29,13 +34,18 @@ const ALL: readonly OpSchema[] = [
   ...RESHAPE_SCHEMAS,
   ...MOVEMENT_SCHEMAS,
   ...SLICE_SCHEMAS,
+  ...PAD_SCHEMAS,
+  ...SPACE_SCHEMAS,
   ...FILL_SCHEMAS,
   ...GATHER_SCHEMAS,
   ...SCATTER_SCHEMAS,
   ...REDUCE_SCHEMAS,
+  ...SELECT_SCHEMAS,
   ...SOFTMAX_SCHEMAS,
   ...NORMALIZE_SCHEMAS,
   ...MATMUL_SCHEMAS,
+  ...EINSUM_SCHEMAS,
+  ...QUANTIZE_SCHEMAS,
   ...ENGINE_LINEAR_SCHEMAS,
   ...ENGINE_ENCODER_SCHEMAS,
 ];

@@ -1,6 +1,6 @@
 import { allocate, type Dim, elementCount, type Shape, type Tensor } from '@neural-engine/core';
 import type { InferContext, OpSchema } from '../schema';
-import { fromNumbers, isBig, numbersOf, stridedOffsets, stridesOf } from './cells';
+import { fromNumbers, greater, isBig, lesser, numbersOf, stridedOffsets, stridesOf } from './cells';
 import { onnx, slots } from './define';
 import { axesOf, input, integersOf, known } from './support';
 
@@ -112,8 +112,8 @@ function logSumExp(values: Float64Array): number {
 export const REDUCE_SCHEMAS: readonly OpSchema[] = [
   reduction('ReduceSum', 'Σ x.', sum, { big: (a, b) => a + b }),
   reduction('ReduceMean', 'The mean.', (values) => sum(values) / values.length),
-  reduction('ReduceMax', 'The greatest element.', most, { takes: 'number|bool', big: (a, b) => (a > b ? a : b) }),
-  reduction('ReduceMin', 'The least element.', least, { takes: 'number|bool', big: (a, b) => (a < b ? a : b) }),
+  reduction('ReduceMax', 'The greatest element.', most, { takes: 'number|bool', big: greater }),
+  reduction('ReduceMin', 'The least element.', least, { takes: 'number|bool', big: lesser }),
   reduction('ReduceProd', 'Π x.', (values) => values.reduce((a, b) => a * b, 1), { big: (a, b) => a * b, empty: 1 }),
   reduction('ReduceL1', 'Σ |x|.', (values) => values.reduce((a, b) => a + Math.abs(b), 0)),
   reduction('ReduceL2', '√ Σ x².', (values) => Math.sqrt(values.reduce((a, b) => a + b * b, 0))),

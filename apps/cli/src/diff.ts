@@ -43,7 +43,13 @@ export async function diffWithOrt(path: string, options: DiffOptions): Promise<{
     const rows = Object.keys(ours).map((name): Row => {
       const result = compare(ours[name]!, theirs[name], mask, options);
       if (outputs.has(name) && !result.agrees) agrees = false;
-      return { tensor: outputs.has(name) ? `${name} (output)` : name, shape: ours[name]!.dims.join('×'), maxAbs: Number(result.maxAbs.toPrecision(3)), worst: Number(result.worst.toPrecision(3)), agrees: result.agrees ? 'yes' : 'no' };
+      return {
+        tensor: outputs.has(name) ? `${name} (output)` : name,
+        shape: ours[name]!.dims.join('×'),
+        maxAbs: Number(result.maxAbs.toPrecision(3)),
+        worst: Number(result.worst.toPrecision(3)),
+        agrees: result.agrees ? 'yes' : 'no',
+      };
     });
     return { rows, agrees };
   } finally {
@@ -53,11 +59,18 @@ export async function diffWithOrt(path: string, options: DiffOptions): Promise<{
 }
 
 /** Sequences of different length, so that the mask matters. */
-const feedShape = ({ batch, seqLen }: DiffOptions) => ({ batch, seqLen, lengths: Array.from({ length: batch }, (_, i) => Math.max(1, Math.round(seqLen * (1 - i / (2 * batch))))), vocabulary: 100 });
+const feedShape = ({ batch, seqLen }: DiffOptions) => ({
+  batch,
+  seqLen,
+  lengths: Array.from({ length: batch }, (_, i) => Math.max(1, Math.round(seqLen * (1 - i / (2 * batch))))),
+  vocabulary: 100,
+});
 
 function sharedValues(onnx: OnnxModel, graph: Awaited<ReturnType<typeof compileModel>>): string[] {
   const theirs = new Set(onnx.graph.nodes.flatMap((node) => node.outputs));
-  return graph.nodes.flatMap((node) => node.outputs).filter((name) => theirs.has(name) && graph.value(name).dtype === 'f32' && !graph.outputs.includes(name));
+  return graph.nodes
+    .flatMap((node) => node.outputs)
+    .filter((name) => theirs.has(name) && graph.value(name).dtype === 'f32' && !graph.outputs.includes(name));
 }
 
 function withOutputs(onnx: OnnxModel, names: readonly string[]): OnnxModel {
@@ -66,7 +79,12 @@ function withOutputs(onnx: OnnxModel, names: readonly string[]): OnnxModel {
 }
 
 /** Compares at positions that the mask leaves open: rows of any tensor whose first two dims are the mask's. */
-function compare(a: Tensor, b: Tensor | undefined, mask: Tensor | undefined, { rtol, atol }: DiffOptions): { maxAbs: number; worst: number; agrees: boolean } {
+function compare(
+  a: Tensor,
+  b: Tensor | undefined,
+  mask: Tensor | undefined,
+  { rtol, atol }: DiffOptions,
+): { maxAbs: number; worst: number; agrees: boolean } {
   if (!b || a.data.length !== b.data.length) return { maxAbs: Number.NaN, worst: Number.NaN, agrees: false };
   const perRow = mask && a.dims[0] === mask.dims[0] && a.dims[1] === mask.dims[1] ? a.data.length / mask.data.length : 0;
   let [maxAbs, worst] = [0, 0];

@@ -1,4 +1,4 @@
-import { EngineError, elementCount, allocate, type Tensor } from '@neural-engine/core';
+import { allocate, EngineError, elementCount, type Tensor } from '@neural-engine/core';
 import type { Port } from '@neural-engine/runtime';
 
 export interface FeedShape {
@@ -32,15 +32,24 @@ const isTypes = (name: string): boolean => /type|segment/i.test(name);
 export function benchFeeds(ports: readonly Port[], shape: FeedShape, seed = 1): Record<string, Tensor> {
   const next = random(seed);
   const lengths = shape.lengths ?? new Array<number>(shape.batch).fill(shape.seqLen);
-  if (lengths.length !== shape.batch || lengths.every((length) => length === 0)) throw new EngineError('E_USAGE', 'usage', `lengths ${lengths.join(',')}: expected ${shape.batch} numbers, not all 0`);
+  if (lengths.length !== shape.batch || lengths.every((length) => length === 0))
+    throw new EngineError('E_USAGE', 'usage', `lengths ${lengths.join(',')}: expected ${shape.batch} numbers, not all 0`);
   return Object.fromEntries(
     ports.map((port) => {
-      const dims = port.shape.map((dim, axis) => (typeof dim === 'number' ? dim : axis === 0 ? shape.batch : axis === 1 ? shape.seqLen : fail(port)));
+      const dims = port.shape.map((dim, axis) =>
+        typeof dim === 'number' ? dim : axis === 0 ? shape.batch : axis === 1 ? shape.seqLen : fail(port),
+      );
       const data = allocate(port.dtype, elementCount(dims, port.name, 'run'));
       const wide = data instanceof BigInt64Array || data instanceof BigUint64Array;
       for (let i = 0; i < data.length; i++) {
         const [row, column] = [Math.floor(i / shape.seqLen), i % shape.seqLen];
-        const value = isMask(port.name) ? Number(column < (lengths[row] ?? 0)) : isTypes(port.name) ? 0 : port.dtype === 'f32' ? next() * 2 - 1 : Math.floor(next() * shape.vocabulary);
+        const value = isMask(port.name)
+          ? Number(column < (lengths[row] ?? 0))
+          : isTypes(port.name)
+            ? 0
+            : port.dtype === 'f32'
+              ? next() * 2 - 1
+              : Math.floor(next() * shape.vocabulary);
         (data as { [index: number]: number | bigint })[i] = wide ? BigInt(value) : value;
       }
       return [port.name, { dtype: port.dtype, dims, data }];
@@ -49,5 +58,10 @@ export function benchFeeds(ports: readonly Port[], shape: FeedShape, seed = 1): 
 }
 
 function fail(port: Port): never {
-  throw new EngineError('E_USAGE', 'usage', `input "${port.name}" has unknown dimensions beyond batch and sequence; run it with "ne run --input"`, { where: port.name });
+  throw new EngineError(
+    'E_USAGE',
+    'usage',
+    `input "${port.name}" has unknown dimensions beyond batch and sequence; run it with "ne run --input"`,
+    { where: port.name },
+  );
 }

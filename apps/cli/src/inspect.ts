@@ -21,12 +21,16 @@ export async function inspect(path: string) {
     for (const input of node.inputs) entry.weights += graph.constant(input)?.data.length ?? 0;
     byOp.set(node.op, entry);
   }
-  const rows: Row[] = [...byOp].sort((a, b) => b[1].weights - a[1].weights || b[1].count - a[1].count).map(([op, entry]) => ({ op, ...entry }));
+  const rows: Row[] = [...byOp]
+    .sort((a, b) => b[1].weights - a[1].weights || b[1].count - a[1].count)
+    .map(([op, entry]) => ({ op, ...entry }));
   const port = (name: string): string => `${name} ${graph.value(name).dtype} ${formatShape(graph.value(name).shape ?? [])}`;
   const { prepared } = prepare(graph);
   const kernels = new Map<string, number>();
   for (const { kernel } of prepared.choices) kernels.set(kernel, (kernels.get(kernel) ?? 0) + 1);
-  const packing = prepared.components.filter((component) => component.kind === 'tokens').map((component) => `${component.pack ? 'left out' : 'kept'} (${component.packReason})`);
+  const packing = prepared.components
+    .filter((component) => component.kind === 'tokens')
+    .map((component) => `${component.pack ? 'left out' : 'kept'} (${component.packReason})`);
   const lines = [
     ...graph.inputs.map((name) => `input   ${port(name)}`),
     ...graph.outputs.map((name) => `output  ${port(name)}`),

@@ -9,7 +9,9 @@ export async function run(args: readonly string[]): Promise<void> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 74));
   process.stderr.on('error', () => {});
   const program = new Command('ne')
-    .description('Compile, quantize and run compressed Transformer encoders on the CPU.\n\nExample:\n  ne answer "Who wrote it?" --context text.txt')
+    .description(
+      'Compile, quantize and run compressed Transformer encoders on the CPU.\n\nExample:\n  ne answer "Who wrote it?" --context text.txt',
+    )
     .version(VERSION, '-V, --version', 'print the version')
     .option('--debug', 'print stacks of errors')
     .helpOption('-h, --help', 'print help')

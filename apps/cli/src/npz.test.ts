@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
 import type { Tensor } from '@neural-engine/core';
+import { describe, expect, it } from 'vitest';
 import { readNpz, writeNpz } from './npz';
 
 const tensors: [string, Tensor][] = [
@@ -21,7 +21,9 @@ describe('npz', () => {
       broken[at]! ^= 0xff;
       try {
         const read = [...readNpz(broken)];
-        expect(read.map(([, tensor]) => tensor)).toEqual(expect.arrayContaining(read.length === expected.length ? expected.map(([, tensor]) => tensor) : []));
+        expect(read.map(([, tensor]) => tensor)).toEqual(
+          expect.arrayContaining(read.length === expected.length ? expected.map(([, tensor]) => tensor) : []),
+        );
       } catch (error) {
         expect(error).toHaveProperty('code', 'E_PARSE');
       }

@@ -1,17 +1,31 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import { bytesOf, type DType, elementCount, EngineError, type Tensor, viewBytes } from '@neural-engine/core';
+import { bytesOf, type DType, EngineError, elementCount, type Tensor, viewBytes } from '@neural-engine/core';
 
 const bad = (message: string): never => {
   throw new EngineError('E_PARSE', 'read', message);
 };
 
-const DESCR: Readonly<Partial<Record<DType, string>>> = { f32: '<f4', f64: '<f8', u8: '|u1', s8: '|i1', u16: '<u2', s16: '<i2', u32: '<u4', s32: '<i4', u64: '<u8', s64: '<i8', bool: '|b1', f16: '<f2' };
+const DESCR: Readonly<Partial<Record<DType, string>>> = {
+  f32: '<f4',
+  f64: '<f8',
+  u8: '|u1',
+  s8: '|i1',
+  u16: '<u2',
+  s16: '<i2',
+  u32: '<u4',
+  s32: '<i4',
+  u64: '<u8',
+  s64: '<i8',
+  bool: '|b1',
+  f16: '<f2',
+};
 const DTYPE_OF = new Map(Object.entries(DESCR).map(([dtype, descr]) => [descr, dtype as DType]));
 
 /** Reads one `.npy` array (version 1 to 3, little-endian, C order). */
 export function readNpy(bytes: Uint8Array, where = 'npy'): Tensor {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 12 || bytes[0] !== 0x93 || Buffer.from(bytes.subarray(1, 6)).toString('latin1') !== 'NUMPY') bad(`${where} is no .npy array`);
+  if (bytes.length < 12 || bytes[0] !== 0x93 || Buffer.from(bytes.subarray(1, 6)).toString('latin1') !== 'NUMPY')
+    bad(`${where} is no .npy array`);
   const wide = bytes[6]! >= 2;
   const headerLength = wide ? view.getUint32(8, true) : view.getUint16(8, true);
   const start = wide ? 12 : 10;
@@ -21,8 +35,13 @@ export function readNpy(bytes: Uint8Array, where = 'npy'): Tensor {
   const shape = /'shape':\s*\(([^)]*)\)/.exec(header)?.[1];
   const dtype = descr === undefined ? undefined : DTYPE_OF.get(descr);
   if (!dtype || shape === undefined) return bad(`${where}: dtype ${descr ?? '?'} is not supported`);
-  if (/'fortran_order':\s*True/.test(header) && shape.includes(',') && shape.split(',').filter((part) => part.trim()).length > 1) bad(`${where}: Fortran order is not supported`);
-  const dims = shape.split(',').map((part) => part.trim()).filter(Boolean).map(Number);
+  if (/'fortran_order':\s*True/.test(header) && shape.includes(',') && shape.split(',').filter((part) => part.trim()).length > 1)
+    bad(`${where}: Fortran order is not supported`);
+  const dims = shape
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean)
+    .map(Number);
   const data = viewBytes(dtype, bytes.subarray(start + headerLength));
   if (data.length !== elementCount(dims, where, 'read')) bad(`${where}: shape (${shape}) does not fit ${data.length} elements`);
   return { dtype, dims, data };
@@ -60,14 +79,25 @@ export function readNpz(bytes: Uint8Array): Map<string, Tensor> {
   let at = file.readUInt32LE(end + 16);
   for (let left = file.readUInt16LE(end + 10); left > 0; left--) {
     if (at + 46 > file.length || file.readUInt32LE(at) !== 0x02014b50) bad('the archive directory is damaged');
-    const [method, crc, packed, size] = [file.readUInt16LE(at + 10), file.readUInt32LE(at + 16), file.readUInt32LE(at + 20), file.readUInt32LE(at + 24)];
-    const [nameLength, extra, comment, local] = [file.readUInt16LE(at + 28), file.readUInt16LE(at + 30), file.readUInt16LE(at + 32), file.readUInt32LE(at + 42)];
+    const [method, crc, packed, size] = [
+      file.readUInt16LE(at + 10),
+      file.readUInt32LE(at + 16),
+      file.readUInt32LE(at + 20),
+      file.readUInt32LE(at + 24),
+    ];
+    const [nameLength, extra, comment, local] = [
+      file.readUInt16LE(at + 28),
+      file.readUInt16LE(at + 30),
+      file.readUInt16LE(at + 32),
+      file.readUInt32LE(at + 42),
+    ];
     const name = file.toString('utf8', at + 46, at + 46 + nameLength).replace(/\.npy$/, '');
     if (local + 30 > file.length) bad(`array "${name}": its place is outside the archive`);
     const start = local + 30 + file.readUInt16LE(local + 26) + file.readUInt16LE(local + 28);
     if (start > file.length || packed > file.length - start) bad(`array "${name}" is cut off`);
     const raw = file.subarray(start, start + packed);
-    const content = method === 0 ? raw : method === 8 ? inflate(raw, size, name) : bad(`array "${name}": compression ${method} is not supported`);
+    const content =
+      method === 0 ? raw : method === 8 ? inflate(raw, size, name) : bad(`array "${name}": compression ${method} is not supported`);
     if (content.length !== size || crc32(content) !== crc) bad(`array "${name}" is damaged`);
     tensors.set(name, readNpy(content, `array "${name}"`));
     at += 46 + nameLength + extra + comment;

@@ -20,7 +20,10 @@ export interface QuantizeFlags {
 const METHODS: readonly CalibrationMethod[] = ['minmax', 'percentile', 'entropy', 'mse'];
 
 /** Compiles, calibrates and quantises a model. */
-export async function quantizeModel(path: string, flags: QuantizeFlags): Promise<{ graph: Graph; products: number; attentions: number; samples: number }> {
+export async function quantizeModel(
+  path: string,
+  flags: QuantizeFlags,
+): Promise<{ graph: Graph; products: number; attentions: number; samples: number }> {
   const method = METHODS.find((name) => name === flags.method);
   if (!method) throw new EngineError('E_USAGE', 'usage', `--method ${flags.method}: expected one of ${METHODS.join(', ')}`);
   const limit = positiveInteger('--samples', flags.samples);
@@ -53,14 +56,23 @@ export async function quantizeToIr(path: string, flags: QuantizeFlags & { output
 }
 
 /** The first window of each question, as the model's inputs. */
-function* calibrationFeeds(graph: Graph, tokenizer: Tokenizer, examples: readonly { question: string; context: string }[]): Generator<Record<string, Tensor>> {
+function* calibrationFeeds(
+  graph: Graph,
+  tokenizer: Tokenizer,
+  examples: readonly { question: string; context: string }[],
+): Generator<Record<string, Tensor>> {
   for (const { question, context } of examples) {
     const [window] = tokenizer.encodeWindows(question, context, { maxLength: 384, stride: 128 });
-    const columns: Record<string, readonly number[]> = { input_ids: window!.ids, attention_mask: window!.attentionMask, token_type_ids: window!.typeIds };
+    const columns: Record<string, readonly number[]> = {
+      input_ids: window!.ids,
+      attention_mask: window!.attentionMask,
+      token_type_ids: window!.typeIds,
+    };
     yield Object.fromEntries(
       graph.inputs.map((name) => {
         const values = columns[name];
-        if (!values) throw new EngineError('E_DATASET', 'quantize', `the model's input "${name}" cannot be made from text`, { where: name });
+        if (!values)
+          throw new EngineError('E_DATASET', 'quantize', `the model's input "${name}" cannot be made from text`, { where: name });
         return [name, { dtype: 's64' as const, dims: [1, values.length], data: BigInt64Array.from(values, BigInt) }];
       }),
     );

@@ -1,6 +1,6 @@
 import { EngineError } from '@neural-engine/core';
 import { compileModel } from '@neural-engine/engine';
-import { type BlockName, BLOCKS, decideSparse, type SparsePolicy, zeroBlockRatio } from '@neural-engine/sparsity';
+import { BLOCKS, type BlockName, decideSparse, type SparsePolicy, zeroBlockRatio } from '@neural-engine/sparsity';
 import type { Column, Row } from './output/table';
 
 const ratio = (key: BlockName): Column => ({ key, title: key, digits: 3 });
@@ -26,7 +26,8 @@ export async function sparsityReport(path: string, flags: { sparse: string; thre
   const policy = POLICIES.find((name) => name === flags.sparse);
   const threshold = Number(flags.threshold);
   if (!policy) throw new EngineError('E_USAGE', 'usage', `--sparse ${flags.sparse}: expected one of ${POLICIES.join(', ')}`);
-  if (!(threshold >= 0 && threshold <= 1)) throw new EngineError('E_USAGE', 'usage', `--threshold ${flags.threshold}: expected a number from 0 to 1`);
+  if (!(threshold >= 0 && threshold <= 1))
+    throw new EngineError('E_USAGE', 'usage', `--threshold ${flags.threshold}: expected a number from 0 to 1`);
   const graph = await compileModel(path);
   const rows = graph.nodes.flatMap((node): Row[] => {
     const constant = node.op === 'InnerProduct' ? graph.constant(node.inputs[1]) : undefined;

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { allocate, elementCount, EngineError, type Tensor } from '@neural-engine/core';
+import { allocate, EngineError, elementCount, type Tensor } from '@neural-engine/core';
 import type { Port } from '@neural-engine/runtime';
 import { readNpz, writeNpz } from './npz';
 
@@ -14,10 +14,16 @@ export async function readTensors(path: string, ports: readonly Port[]): Promise
   try {
     parsed = JSON.parse(bytes.toString('utf8'));
   } catch (cause) {
-    throw new EngineError('E_PARSE', 'read', `"${path}" is no JSON: ${cause instanceof Error ? cause.message : ''}`, { where: path, cause });
+    throw new EngineError('E_PARSE', 'read', `"${path}" is no JSON: ${cause instanceof Error ? cause.message : ''}`, {
+      where: path,
+      cause,
+    });
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new EngineError('E_PARSE', 'read', `"${path}": expected an object of arrays`, { where: path });
-  return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name, nested(name, value, ports.find((port) => port.name === name)?.dtype ?? 'f32')]));
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw new EngineError('E_PARSE', 'read', `"${path}": expected an object of arrays`, { where: path });
+  return Object.fromEntries(
+    Object.entries(parsed).map(([name, value]) => [name, nested(name, value, ports.find((port) => port.name === name)?.dtype ?? 'f32')]),
+  );
 }
 
 function nested(name: string, value: unknown, dtype: Tensor['dtype']): Tensor {
@@ -33,7 +39,10 @@ function nested(name: string, value: unknown, dtype: Tensor['dtype']): Tensor {
   const data = allocate(dtype, flat.length);
   const wide = data instanceof BigInt64Array || data instanceof BigUint64Array;
   flat.forEach((element, i) => {
-    if (wide && !Number.isSafeInteger(element)) throw new EngineError('E_REQUEST', 'read', `input "${name}": ${String(element)} is no integer that can be read exactly`, { where: name });
+    if (wide && !Number.isSafeInteger(element))
+      throw new EngineError('E_REQUEST', 'read', `input "${name}": ${String(element)} is no integer that can be read exactly`, {
+        where: name,
+      });
     (data as { [index: number]: number | bigint })[i] = wide ? BigInt(element as number) : (element as number);
   });
   return { dtype, dims, data };
@@ -41,7 +50,14 @@ function nested(name: string, value: unknown, dtype: Tensor['dtype']): Tensor {
 
 /** Tensors as JSON text: name → { dtype, dims, data }. */
 export const tensorsToJson = (tensors: Readonly<Record<string, Tensor>>): string =>
-  JSON.stringify(Object.fromEntries(Object.entries(tensors).map(([name, { dtype, dims, data }]) => [name, { dtype, dims, data: Array.from(data as Float32Array, Number) }])));
+  JSON.stringify(
+    Object.fromEntries(
+      Object.entries(tensors).map(([name, { dtype, dims, data }]) => [
+        name,
+        { dtype, dims, data: Array.from(data as Float32Array, Number) },
+      ]),
+    ),
+  );
 
 /** Writes tensors to `.npz` or `.json`, whole or not at all. @throws {EngineError} E_CANTCREAT the file exists and `force` is not set. */
 export async function writeTensors(path: string, tensors: Readonly<Record<string, Tensor>>, force: boolean): Promise<void> {
@@ -53,6 +69,11 @@ export async function writeTensors(path: string, tensors: Readonly<Record<string
   } catch (cause) {
     await rm(temporary, { force: true });
     const { code } = cause as NodeJS.ErrnoException;
-    throw new EngineError(code === 'ENOSPC' ? 'E_SPACE' : 'E_CANTCREAT', 'save', `"${path}" cannot be written (${code ?? 'unknown reason'})`, { where: path, cause });
+    throw new EngineError(
+      code === 'ENOSPC' ? 'E_SPACE' : 'E_CANTCREAT',
+      'save',
+      `"${path}" cannot be written (${code ?? 'unknown reason'})`,
+      { where: path, cause },
+    );
   }
 }

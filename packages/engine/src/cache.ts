@@ -9,7 +9,8 @@ import type { ModelOptions } from '@neural-engine/runtime';
 export function cacheDirectory(): string | undefined {
   const given = process.env['NE_CACHE_DIR'];
   if (given) return resolve(given);
-  const base = process.env['XDG_CACHE_HOME'] || (process.env['HOME'] || homedir() ? join(process.env['HOME'] || homedir(), '.cache') : undefined);
+  const base =
+    process.env['XDG_CACHE_HOME'] || (process.env['HOME'] || homedir() ? join(process.env['HOME'] || homedir(), '.cache') : undefined);
   return base ? join(base, 'neural-engine') : undefined;
 }
 
@@ -22,13 +23,19 @@ const COMPILER_FORM = 1;
  * Its name is made of each file's identity (device, inode, size, times), so that a warm load reads none of them; a copied or edited file
  * is simply packed anew.
  */
-export function packedFileFor(files: readonly string[], options: ModelOptions & { variant?: string }, directory = cacheDirectory()): string | undefined {
+export function packedFileFor(
+  files: readonly string[],
+  options: ModelOptions & { variant?: string },
+  directory = cacheDirectory(),
+): string | undefined {
   if (!directory) return undefined;
   const hash = createHash('sha256');
   for (const file of files) {
     const { dev, ino, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
     hash.update(`${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}\0`);
   }
-  hash.update(`abi ${ABI} form ${COMPILER_FORM} sparse ${options.sparse ?? 'auto'} ${options.sparseThreshold ?? ''} ${options.variant ?? ''}`);
+  hash.update(
+    `abi ${ABI} form ${COMPILER_FORM} sparse ${options.sparse ?? 'auto'} ${options.sparseThreshold ?? ''} ${options.variant ?? ''}`,
+  );
   return join(directory, `${hash.digest('hex').slice(0, 32)}.pack`);
 }

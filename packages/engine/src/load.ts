@@ -1,4 +1,4 @@
-import { compile, type CompileOptions } from '@neural-engine/compiler';
+import { type CompileOptions, compile } from '@neural-engine/compiler';
 import { type Graph, readIr } from '@neural-engine/ir';
 import { decodeModel, readModel } from '@neural-engine/onnx';
 import { type KernelChoice, Model, type ModelOptions, type Port, type Session, type SessionOptions } from '@neural-engine/runtime';

@@ -1,7 +1,14 @@
 import { EngineError } from '@neural-engine/core';
 import type { Session, SessionOptions } from '@neural-engine/runtime';
-import { loadTokenizer, questionAnswering, type QuestionAnsweringOptions, type QuestionAnsweringPipeline, type RunModel, type Tokenizer } from '@neural-engine/text';
-import { load, type LoadedModel } from './load';
+import {
+  loadTokenizer,
+  type QuestionAnsweringOptions,
+  type QuestionAnsweringPipeline,
+  questionAnswering,
+  type RunModel,
+  type Tokenizer,
+} from '@neural-engine/text';
+import { type LoadedModel, load } from './load';
 import type { ModelSource } from './source';
 
 export interface PipelineOptions extends Partial<Omit<QuestionAnsweringOptions, 'run' | 'inputNames' | 'tokenizer'>> {
@@ -25,7 +32,8 @@ export function runnerOf(session: Session): RunModel {
 
 /** Loads a tokenizer. @throws {EngineError} E_USAGE no place is known to look in. */
 export async function tokenizerOf(source: string | Tokenizer | undefined): Promise<Tokenizer> {
-  if (source === undefined) throw new EngineError('E_USAGE', 'text', 'the model came from memory: say where its tokenizer is (option "tokenizer")');
+  if (source === undefined)
+    throw new EngineError('E_USAGE', 'text', 'the model came from memory: say where its tokenizer is (option "tokenizer")');
   return typeof source === 'string' ? loadTokenizer(source) : source;
 }
 
@@ -39,7 +47,8 @@ export async function pipeline(
   model: LoadedModel | ModelSource,
   options: PipelineOptions = {},
 ): Promise<QuestionAnsweringPipeline & Closable> {
-  if (task !== 'question-answering') throw new EngineError('E_UNSUPPORTED', 'text', `there is no pipeline "${String(task)}"; there is question-answering`);
+  if (task !== 'question-answering')
+    throw new EngineError('E_UNSUPPORTED', 'text', `there is no pipeline "${String(task)}"; there is question-answering`);
   const loaded = isLoaded(model) ? model : await load(model);
   const { tokenizer: source, session: given, sessionOptions, ...rest } = options;
   const tokenizer = await tokenizerOf(source ?? loaded.directory);

@@ -1,6 +1,13 @@
 import { EngineError, type Tensor } from '@neural-engine/core';
 import type { Graph } from '@neural-engine/ir';
-import { calibrate, type Calibration, type CalibrationMethod, type GraphRunner, quantizeGraph, type Recipe } from '@neural-engine/quantizer';
+import {
+  type Calibration,
+  type CalibrationMethod,
+  calibrate,
+  type GraphRunner,
+  quantizeGraph,
+  type Recipe,
+} from '@neural-engine/quantizer';
 import { Model } from '@neural-engine/runtime';
 
 export interface QuantizeOptions {
@@ -34,7 +41,12 @@ export function engineRunner(options: { threads?: number } = {}): GraphRunner {
  */
 export async function quantize(graph: Graph, options: QuantizeOptions): Promise<{ graph: Graph; calibration: Calibration }> {
   const { threads, recipe, ...rest } = options;
-  if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) throw new EngineError('E_USAGE', 'quantize', `threads must be a positive integer, got ${threads}`);
-  const calibration = await calibrate(graph, { ...rest, run: engineRunner(threads === undefined ? {} : { threads }), ...(recipe ? { recipe } : {}) });
+  if (threads !== undefined && !(Number.isInteger(threads) && threads > 0))
+    throw new EngineError('E_USAGE', 'quantize', `threads must be a positive integer, got ${threads}`);
+  const calibration = await calibrate(graph, {
+    ...rest,
+    run: engineRunner(threads === undefined ? {} : { threads }),
+    ...(recipe ? { recipe } : {}),
+  });
   return { graph: quantizeGraph(graph, calibration.ranges, recipe), calibration };
 }

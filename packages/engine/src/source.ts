@@ -34,7 +34,13 @@ export function locate(source: ModelSource): Located {
   const config = names.includes('conf.yaml') ? 'conf.yaml' : configs.length === 1 ? configs[0]! : undefined;
   const weights = names.includes('model.bin') ? 'model.bin' : binaries.length === 1 ? binaries[0]! : undefined;
   if (config && weights) return { kind: 'ir', directory: path, config: join(path, config), weights: join(path, weights) };
-  const onnx = names.includes('model.onnx') ? 'model.onnx' : names.filter((name) => name.endsWith('.onnx')).length === 1 ? names.find((name) => name.endsWith('.onnx')) : undefined;
+  const onnx = names.includes('model.onnx')
+    ? 'model.onnx'
+    : names.filter((name) => name.endsWith('.onnx')).length === 1
+      ? names.find((name) => name.endsWith('.onnx'))
+      : undefined;
   if (onnx) return { kind: 'onnx-file', file: join(path, onnx), directory: path };
-  throw new EngineError('E_USAGE', 'load', `"${path}" holds no model: expected conf.yaml and model.bin, or one .onnx file`, { where: path });
+  throw new EngineError('E_USAGE', 'load', `"${path}" holds no model: expected conf.yaml and model.bin, or one .onnx file`, {
+    where: path,
+  });
 }

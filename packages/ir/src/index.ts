@@ -4,6 +4,7 @@ export { parseConfig } from './format/parse-config';
 export { printConfig } from './format/print-config';
 export { type IrSource, irToGraph, readIr } from './format/read-ir';
 export { encodeIr, type WriteIrOptions, writeIr } from './format/write-ir';
+export { type EvaluateGraphOptions, evaluateGraph } from './evaluate-graph';
 export { type Attributes, type AttributeValue, Graph, type Node, type Value } from './graph';
 export { type InferResult, type InferredValue, inferShapes, shapeDataInputs } from './infer';
 export { type EvaluateNodeOptions, evaluateNode, type InferNodeOptions, inferNode } from './infer-node';

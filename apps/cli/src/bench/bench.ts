@@ -1,5 +1,5 @@
 import { EngineError } from '@neural-engine/core';
-import { load, type LoadedModel, type LoadOptions } from '@neural-engine/engine';
+import { type LoadedModel, type LoadOptions, load } from '@neural-engine/engine';
 import { isa } from '@neural-engine/kernels';
 import { benchFeeds } from '../feeds';
 import { histogramLines, latencyStatistics } from '../output/statistics';
@@ -34,7 +34,11 @@ export const BENCH_COLUMNS: readonly Column[] = [
   { key: 'outliers', title: 'outliers' },
 ];
 
-export const ORT_COLUMNS: readonly Column[] = [ms('ortP50', 'ORT P50 ms'), ms('ortMin', 'ORT min ms'), { key: 'ratio', title: 'times as fast', digits: 2 }];
+export const ORT_COLUMNS: readonly Column[] = [
+  ms('ortP50', 'ORT P50 ms'),
+  ms('ortMin', 'ORT min ms'),
+  { key: 'ratio', title: 'times as fast', digits: 2 },
+];
 
 export interface BenchResult {
   readonly rows: Row[];
@@ -46,7 +50,8 @@ const POLICIES = ['auto', 'threshold', 'always', 'never'];
 
 /** Measures every combination. The ratio is the median of paired ratios: each pair ran one right after the other. */
 export async function bench(options: BenchOptions): Promise<BenchResult> {
-  if (options.sparse !== undefined && !POLICIES.includes(options.sparse)) throw new EngineError('E_USAGE', 'usage', `--sparse ${options.sparse}: expected one of ${POLICIES.join(', ')}`);
+  if (options.sparse !== undefined && !POLICIES.includes(options.sparse))
+    throw new EngineError('E_USAGE', 'usage', `--sparse ${options.sparse}: expected one of ${POLICIES.join(', ')}`);
   const model = await load(options.model, options.sparse ? { sparse: options.sparse as NonNullable<LoadOptions['sparse']> } : {});
   const report = isa();
   const rows: Row[] = [];
@@ -60,10 +65,17 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
       }
     }
   }
-  return { rows, histogram: rows.length === 1 ? histogram : [], facts: { schema: 'bench', cpu: report.cpu, tier: report.tier, model: options.model } };
+  return {
+    rows,
+    histogram: rows.length === 1 ? histogram : [],
+    facts: { schema: 'bench', cpu: report.cpu, tier: report.tier, model: options.model },
+  };
 }
 
-async function measure(model: LoadedModel, options: BenchOptions & { batch: number; seqLen: number; threads: number }): Promise<{ row: Row; histogram: string[] }> {
+async function measure(
+  model: LoadedModel,
+  options: BenchOptions & { batch: number; seqLen: number; threads: number },
+): Promise<{ row: Row; histogram: string[] }> {
   const { batch, seqLen, threads } = options;
   const feeds = benchFeeds(model.inputs, { batch, seqLen, vocabulary: vocabularyOf(model) });
   const session = await model.session({ threads });

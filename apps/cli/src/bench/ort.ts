@@ -7,7 +7,20 @@ export interface OrtSession {
   close(): Promise<void>;
 }
 
-const TYPES = { f32: 'float32', f64: 'float64', s64: 'int64', s32: 'int32', u8: 'uint8', s8: 'int8', bool: 'bool', u16: 'uint16', s16: 'int16', u32: 'uint32', u64: 'uint64', f16: 'float16' } as const;
+const TYPES = {
+  f32: 'float32',
+  f64: 'float64',
+  s64: 'int64',
+  s32: 'int32',
+  u8: 'uint8',
+  s8: 'int8',
+  bool: 'bool',
+  u16: 'uint16',
+  s16: 'int16',
+  u32: 'uint32',
+  u64: 'uint64',
+  f16: 'float16',
+} as const;
 const DTYPES = Object.fromEntries(Object.entries(TYPES).map(([dtype, type]) => [type, dtype])) as Record<string, Tensor['dtype']>;
 
 /**
@@ -22,20 +35,38 @@ export async function openOrt(model: string | Uint8Array, threads: number): Prom
   try {
     ort = (await import(name)) as typeof import('onnxruntime-node');
   } catch (cause) {
-    throw new EngineError('E_NOT_FOUND', 'load', 'onnxruntime-node is not installed; install it beside @neural-engine/cli to compare with it', { cause });
+    throw new EngineError(
+      'E_NOT_FOUND',
+      'load',
+      'onnxruntime-node is not installed; install it beside @neural-engine/cli to compare with it',
+      { cause },
+    );
   }
   const options = { intraOpNumThreads: threads, interOpNumThreads: 1, graphOptimizationLevel: 'all', logSeverityLevel: 3 } as const;
-  const session = await (typeof model === 'string' ? ort.InferenceSession.create(model, options) : ort.InferenceSession.create(model, options)).catch((cause: unknown) => {
+  const session = await (typeof model === 'string'
+    ? ort.InferenceSession.create(model, options)
+    : ort.InferenceSession.create(model, options)
+  ).catch((cause: unknown) => {
     throw new EngineError('E_MODEL', 'load', `ONNX Runtime refuses the model: ${String(cause)}`, { cause });
   });
   return {
     inputNames: session.inputNames,
     async run(feeds, outputs) {
       const converted = Object.fromEntries(
-        Object.entries(feeds).map(([input, { dtype, dims, data }]) => [input, new ort.Tensor((TYPES as Record<string, string>)[dtype] as 'float32', (dtype === 'bool' ? bytesOf(data) : data) as Float32Array, [...dims])]),
+        Object.entries(feeds).map(([input, { dtype, dims, data }]) => [
+          input,
+          new ort.Tensor((TYPES as Record<string, string>)[dtype] as 'float32', (dtype === 'bool' ? bytesOf(data) : data) as Float32Array, [
+            ...dims,
+          ]),
+        ]),
       );
       const results = outputs ? await session.run(converted, [...outputs]) : await session.run(converted);
-      return Object.fromEntries(Object.entries(results).map(([output, { type, dims, data }]) => [output, { dtype: DTYPES[type]!, dims: [...dims], data: data as Float32Array }]));
+      return Object.fromEntries(
+        Object.entries(results).map(([output, { type, dims, data }]) => [
+          output,
+          { dtype: DTYPES[type]!, dims: [...dims], data: data as Float32Array },
+        ]),
+      );
     },
     close: () => session.release(),
   };

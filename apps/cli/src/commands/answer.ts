@@ -1,7 +1,7 @@
-import type { Command } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { text as readStream } from 'node:stream/consumers';
 import { EngineError } from '@neural-engine/core';
+import type { Command } from 'commander';
 import { consoleIo, positiveInteger } from '../context';
 import { modelPath } from '../model-argument';
 
@@ -37,7 +37,8 @@ export function registerAnswer(program: Command): void {
       const milliseconds = performance.now() - started;
       await qa.close();
       if (flags.json) return consoleIo.out(`${JSON.stringify({ schemaVersion: 1, question, answers, milliseconds })}\n`);
-      for (const { answer, score, start, end } of answers) consoleIo.out(`${answer}\n  score ${score.toFixed(4)}, characters ${start}–${end}\n`);
+      for (const { answer, score, start, end } of answers)
+        consoleIo.out(`${answer}\n  score ${score.toFixed(4)}, characters ${start}–${end}\n`);
       consoleIo.err(`${milliseconds.toFixed(1)} ms\n`);
     });
 }

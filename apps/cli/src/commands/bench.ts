@@ -40,7 +40,13 @@ export function registerBench(program: Command): void {
         ...(flags.sparse ? { sparse: flags.sparse } : {}),
       });
       if (format === 'text') consoleIo.err(`${modelTitle(model)} on ${result.facts.cpu}, ${result.facts.tier}\n`);
-      printTable(consoleIo, format, flags.engine === 'onnxruntime' ? [...BENCH_COLUMNS, ...ORT_COLUMNS] : BENCH_COLUMNS, result.rows, result.facts);
+      printTable(
+        consoleIo,
+        format,
+        flags.engine === 'onnxruntime' ? [...BENCH_COLUMNS, ...ORT_COLUMNS] : BENCH_COLUMNS,
+        result.rows,
+        result.facts,
+      );
       if (format === 'text' && result.histogram.length > 0) consoleIo.err(`${result.histogram.join('\n')}\n`);
     });
 }

@@ -1,5 +1,5 @@
-import type { Command } from 'commander';
 import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
 import { consoleIo } from '../context';
 import { modelPath } from '../model-argument';
 

@@ -11,6 +11,16 @@ export function registerDoctor(program: Command): void {
     .action(async (flags: OutputFlags) => {
       const { doctor } = await import('../doctor');
       const { rows, facts } = doctor(VERSION);
-      printTable(consoleIo, formatOf(flags), [{ key: 'what', title: 'what' }, { key: 'found', title: 'found', align: 'left' }, { key: 'means', title: 'what follows' }], rows, facts);
+      printTable(
+        consoleIo,
+        formatOf(flags),
+        [
+          { key: 'what', title: 'what' },
+          { key: 'found', title: 'found', align: 'left' },
+          { key: 'means', title: 'what follows' },
+        ],
+        rows,
+        facts,
+      );
     });
 }

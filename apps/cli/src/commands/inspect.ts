@@ -1,6 +1,6 @@
-import type { Command } from 'commander';
 import { writeFile } from 'node:fs/promises';
 import { EngineError } from '@neural-engine/core';
+import type { Command } from 'commander';
 import { consoleIo, formatOf, type OutputFlags, printTable } from '../context';
 import { modelPath } from '../model-argument';
 

@@ -28,6 +28,8 @@ export function registerQuantize(program: Command): void {
     .action(async (model: string | undefined, flags: Flags) => {
       const { quantizeToIr } = await import('../quantize');
       const { products, attentions, samples } = await quantizeToIr(modelPath(model), flags);
-      consoleIo.err(`${products} products and ${attentions} attention blocks are int8 now, calibrated on ${samples} samples; saved to ${flags.output}\n`);
+      consoleIo.err(
+        `${products} products and ${attentions} attention blocks are int8 now, calibrated on ${samples} samples; saved to ${flags.output}\n`,
+      );
     });
 }

@@ -22,7 +22,15 @@ export function progress(title: string, total: number, show = process.stderr.isT
       stop() {},
     };
   }
-  const bar = new SingleBar({ format: `${title} {bar} {percentage}% │ {value}/{total} │ {eta_formatted} left`, barCompleteChar: '█', barIncompleteChar: '░', barsize: 28, hideCursor: true, clearOnComplete: true, stream: process.stderr });
+  const bar = new SingleBar({
+    format: `${title} {bar} {percentage}% │ {value}/{total} │ {eta_formatted} left`,
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    barsize: 28,
+    hideCursor: true,
+    clearOnComplete: true,
+    stream: process.stderr,
+  });
   bar.start(total, 0);
   return { update: (done) => bar.update(done), stop: () => bar.stop() };
 }

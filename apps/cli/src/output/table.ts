@@ -17,7 +17,8 @@ export interface Column {
 export type Row = Readonly<Record<string, Cell>>;
 
 // Control characters from a model's names would otherwise reach the terminal.
-const escapeControl = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+const escapeControl = (text: string): string =>
+  text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 
 const show = (cell: Cell | undefined, column: Column): string => {
   if (cell === null || cell === undefined) return '–';
@@ -29,15 +30,25 @@ const show = (cell: Cell | undefined, column: Column): string => {
 export function textTable(columns: readonly Column[], rows: readonly Row[]): string {
   const cells = [columns.map((column) => column.title), ...rows.map((row) => columns.map((column) => show(row[column.key], column)))];
   const widths = columns.map((_, i) => Math.max(...cells.map((line) => line[i]!.length)));
-  const right = columns.map((column) => (column.align ?? (rows.some((row) => typeof row[column.key] === 'number') ? 'right' : 'left')) === 'right');
-  const line = (parts: readonly string[]): string => parts.map((part, i) => (right[i] ? part.padStart(widths[i]!) : part.padEnd(widths[i]!))).join('  ').trimEnd();
+  const right = columns.map(
+    (column) => (column.align ?? (rows.some((row) => typeof row[column.key] === 'number') ? 'right' : 'left')) === 'right',
+  );
+  const line = (parts: readonly string[]): string =>
+    parts
+      .map((part, i) => (right[i] ? part.padStart(widths[i]!) : part.padEnd(widths[i]!)))
+      .join('  ')
+      .trimEnd();
   return [line(cells[0]!), widths.map((width) => '─'.repeat(width)).join('  '), ...cells.slice(1).map(line)].join('\n');
 }
 
 export function markdownTable(columns: readonly Column[], rows: readonly Row[]): string {
   const line = (parts: readonly string[]): string => `| ${parts.map((part) => part.replaceAll('|', '\\|')).join(' | ')} |`;
   const rule = columns.map((column) => (rows.some((row) => typeof row[column.key] === 'number') ? '---:' : '---'));
-  return [line(columns.map((column) => column.title)), line(rule), ...rows.map((row) => line(columns.map((column) => show(row[column.key], column))))].join('\n');
+  return [
+    line(columns.map((column) => column.title)),
+    line(rule),
+    ...rows.map((row) => line(columns.map((column) => show(row[column.key], column)))),
+  ].join('\n');
 }
 
 const csvCell = (cell: Cell | undefined): string => {
@@ -48,14 +59,21 @@ const csvCell = (cell: Cell | undefined): string => {
 /**
  * One table in any form. JSON is one object with `schemaVersion`, the extra fields and `rows`; jsonl is a row a line.
  */
-export function formatTable(format: Format, columns: readonly Column[], rows: readonly Row[], extra: Readonly<Record<string, unknown>> = {}): string {
+export function formatTable(
+  format: Format,
+  columns: readonly Column[],
+  rows: readonly Row[],
+  extra: Readonly<Record<string, unknown>> = {},
+): string {
   switch (format) {
     case 'text':
       return textTable(columns, rows);
     case 'md':
       return markdownTable(columns, rows);
     case 'csv':
-      return [columns.map((column) => column.key), ...rows.map((row) => columns.map((column) => row[column.key]))].map((line) => line.map(csvCell).join(',')).join('\n');
+      return [columns.map((column) => column.key), ...rows.map((row) => columns.map((column) => row[column.key]))]
+        .map((line) => line.map(csvCell).join(','))
+        .join('\n');
     case 'jsonl':
       return rows.map((row) => JSON.stringify(row)).join('\n');
     case 'json':

@@ -89,14 +89,12 @@ export function lowerInnerProduct(
   const mul = new Float32Array(m);
   const add = new Float32Array(m);
   const sums = rowSums(data, m, k, transposed);
-  const folded = bias?.dtype === 's32';
   for (let row = 0; row < m; row++) {
     const at = weightMin.length === 1 ? 0 : row;
     const weightScale = codeOf('s8', Number(weightMin[at]), Number(weightMax[at])).scale;
-    // A bias that is already s32 carries the zero point correction (IR files of the original up to 1.1).
-    init[row] = folded ? Number(bias.data[row]) : -xCode.zero * sums[row]!;
+    init[row] = -xCode.zero * sums[row]!;
     mul[row] = out.scale / (xCode.scale * weightScale);
-    add[row] = (bias && !folded ? Number(bias.data[row]) : 0) * out.scale + out.zero;
+    add[row] = (bias ? Number(bias.data[row]) : 0) * out.scale + out.zero;
   }
   const index = weights.linear({ kind: 'linear_u8s8', format, m, k, order, data });
   return {

@@ -1,0 +1,33 @@
+import { EngineError } from '@neural-engine/core';
+import type { IrOperator } from '../config';
+
+/** Reads attributes of the original's operators: everything is text there. */
+export class OriginalAttributes {
+  constructor(private readonly operator: IrOperator) {}
+
+  text(name: string): string | undefined {
+    return this.operator.attributes?.get(name)?.text;
+  }
+
+  number(name: string, fallback: number): number {
+    const text = this.text(name);
+    if (text === undefined) return fallback;
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isFinite(value)) this.fail(name, text, 'a number');
+    return value;
+  }
+
+  integers(name: string): number[] | undefined {
+    const text = this.text(name);
+    if (text === undefined || text === '') return undefined;
+    const values = text.split(',').map((item) => Number(item));
+    if (!values.every(Number.isSafeInteger)) this.fail(name, text, 'whole numbers');
+    return values;
+  }
+
+  private fail(name: string, text: string, expected: string): never {
+    throw new EngineError('E_IR', 'ir', `operator "${this.operator.name}", attribute "${name}": expected ${expected}, got "${text}"`, {
+      where: this.operator.name,
+    });
+  }
+}

@@ -1,6 +1,7 @@
 import { type Dim, type DType, EngineError, formatShape, type Shape, type Tensor } from '@neural-engine/core';
 import { broadcastShapes, unifyDims } from '../dims';
 import type { InferContext, KnownValue, SchemaErrorCode } from '../schema';
+import { elementAt } from './cells';
 
 /** What schemas share when they infer: operands, axes, small integer values. */
 
@@ -106,5 +107,5 @@ export const likeFirst = (context: InferContext): KnownValue[] => {
 export function scalarOf(tensor: Tensor | undefined, what: string): number | undefined {
   if (!tensor) return undefined;
   if (tensor.data.length !== 1) reject('E_SHAPE', `${what} must hold one element, not ${tensor.data.length}`);
-  return Number(tensor.data[0]);
+  return elementAt(tensor, 0);
 }

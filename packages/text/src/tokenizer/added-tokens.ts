@@ -22,8 +22,8 @@ export interface Section {
 }
 
 const MAX_ADDED = 100_000;
-const WORD = /[\p{L}\p{N}\p{M}_]/u;
-const SPACE = /\s/;
+const WORD = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d]/u;
+const SPACE = /\p{White_Space}/u;
 
 interface TrieNode {
   readonly next: Map<number, TrieNode>;
@@ -103,7 +103,7 @@ export class AddedTokenMatcher {
   }
 }
 
-/** True if the character that covers unit `index` is a letter, digit, mark or underscore. */
+/** True if the character that covers unit `index` belongs to a word. */
 function touchesWord(text: string, index: number): boolean {
   if (index < 0 || index >= text.length) return false;
   const low = text.charCodeAt(index) >= 0xdc00 && text.charCodeAt(index) <= 0xdfff;

@@ -41,11 +41,11 @@ export const lowerCase: CharMap = (char) => {
 };
 
 const PLAIN_ASCII = /^[\t\n\r -~]*$/;
-const CACHE_ENTRIES = 1 << 14;
 
 /** Applies a {@link CharMap} to whole texts and keeps where each character came from. Time is linear in the text. */
 export class Normalizer {
-  readonly #cache = new Map<string, string>();
+  /** What each BMP character becomes, filled as characters are met. */
+  readonly #known: (string | undefined)[] = new Array(0x10000);
 
   /** @param map must keep printable ASCII and ASCII white space, but for the case of letters when `lowercase` is set. */
   constructor(
@@ -55,40 +55,35 @@ export class Normalizer {
 
   normalize(source: string): NormalizedText {
     if (PLAIN_ASCII.test(source)) return { text: this.lowercase ? source.toLowerCase() : source };
+    let units = new Uint16Array(source.length + 16);
     let starts = new Int32Array(source.length + 16);
     let ends = new Int32Array(source.length + 16);
-    const parts: string[] = [];
     let length = 0;
-    let position = 0;
-    for (const char of source) {
-      const mapped = this.#mapped(char);
-      const end = position + char.length;
-      if (length + mapped.length > starts.length) {
-        starts = grown(starts, length + mapped.length);
-        ends = grown(ends, length + mapped.length);
+    for (let position = 0; position < source.length; ) {
+      const code = source.codePointAt(position)!;
+      const end = position + (code > 0xffff ? 2 : 1);
+      const mapped = code > 0xffff ? this.map(String.fromCodePoint(code)) : (this.#known[code] ??= this.map(String.fromCharCode(code)));
+      if (length + mapped.length > units.length) {
+        const capacity = Math.max(length + mapped.length, units.length * 2);
+        units = grown(units, new Uint16Array(capacity));
+        starts = grown(starts, new Int32Array(capacity));
+        ends = grown(ends, new Int32Array(capacity));
       }
       for (let i = 0; i < mapped.length; i++) {
+        units[length] = mapped.charCodeAt(i);
         starts[length] = position;
         ends[length++] = end;
       }
-      parts.push(mapped);
       position = end;
     }
-    return { text: parts.join(''), starts: starts.subarray(0, length), ends: ends.subarray(0, length) };
-  }
-
-  #mapped(char: string): string {
-    const known = this.#cache.get(char);
-    if (known !== undefined) return known;
-    if (this.#cache.size >= CACHE_ENTRIES) this.#cache.clear();
-    const mapped = this.map(char);
-    this.#cache.set(char, mapped);
-    return mapped;
+    return { text: UTF16.decode(units.subarray(0, length)), starts: starts.subarray(0, length), ends: ends.subarray(0, length) };
   }
 }
 
-function grown(array: Int32Array<ArrayBuffer>, needed: number): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(Math.max(needed, array.length * 2));
+/** Keeps the number of units: a lone surrogate becomes one replacement character. */
+const UTF16 = new TextDecoder('utf-16le', { ignoreBOM: true });
+
+function grown<T extends Uint16Array | Int32Array>(array: T, larger: T): T {
   larger.set(array);
   return larger;
 }

@@ -4,6 +4,7 @@ import { CharClass, type CharClassifier } from './characters';
 import type { Encoding } from './encoding';
 import type { NormalizedText, Normalizer } from './normalizer';
 import { assemble, specialCount, type Template, type TemplatePiece, type TextTokens, withoutSpecials } from './template';
+import { TokenSink } from './token-sink';
 import { longestFirst, requireInteger, windowsOf } from './truncation';
 import { limitError, tokenizerError, type Vocabulary } from './vocabulary';
 import type { WordPiece } from './wordpiece';
@@ -44,7 +45,7 @@ const MAX_TEXT_UNITS = 16 * 2 ** 20;
  * A BERT-family WordPiece tokenizer with offsets into the text.
  *
  * Offsets count UTF-16 units, as JavaScript strings do. Ids and offsets equal those of Hugging Face's tokenizers.
- * Time is linear in the text. Not thread-bound: encoding keeps no state but caches.
+ * Time is linear in the text.
  */
 export class Tokenizer {
   readonly #parts: TokenizerParts;
@@ -211,11 +212,12 @@ export class Tokenizer {
   }
 
   #cutWord(normalized: NormalizedText, start: number, end: number, base: number, sink: TokenSink): void {
-    const { ids, ends } = this.#parts.model.cut(normalized.text, start, end);
+    const { model } = this.#parts;
+    const count = model.cut(normalized.text, start, end);
     let pieceStart = start;
-    for (let i = 0; i < ids.length; i++) {
-      const pieceEnd = start + ends[i]!;
-      sink.push(ids[i]!, base + sourceStart(normalized, pieceStart), base + sourceEnd(normalized, pieceEnd - 1));
+    for (let i = 0; i < count; i++) {
+      const pieceEnd = model.ends[i]!;
+      sink.push(model.ids[i]!, base + sourceStart(normalized, pieceStart), base + sourceEnd(normalized, pieceEnd - 1));
       pieceStart = pieceEnd;
     }
     sink.endWord();
@@ -226,38 +228,3 @@ const sourceStart = (normalized: NormalizedText, index: number): number =>
   normalized.starts === undefined ? index : normalized.starts[index]!;
 const sourceEnd = (normalized: NormalizedText, index: number): number =>
   normalized.ends === undefined ? index + 1 : normalized.ends[index]!;
-
-/** Collects tokens in order. */
-class TokenSink {
-  readonly #ids: number[] = [];
-  readonly #starts: number[] = [];
-  readonly #ends: number[] = [];
-  readonly #words: number[] = [];
-  #word = 0;
-
-  push(id: number, start: number, end: number): void {
-    this.#ids.push(id);
-    this.#starts.push(start);
-    this.#ends.push(end);
-    this.#words.push(this.#word);
-  }
-
-  endWord(): void {
-    this.#word++;
-  }
-
-  /** A token that is a word of its own. */
-  add(id: number, start: number, end: number): void {
-    this.push(id, start, end);
-    this.endWord();
-  }
-
-  finish(): TextTokens {
-    return {
-      ids: Int32Array.from(this.#ids),
-      starts: Int32Array.from(this.#starts),
-      ends: Int32Array.from(this.#ends),
-      words: Int32Array.from(this.#words),
-    };
-  }
-}

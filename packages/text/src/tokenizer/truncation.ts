@@ -2,16 +2,16 @@ import { EngineError } from '@neural-engine/core';
 
 /**
  * How many tokens of each text stay when both together may have `room`: tokens leave the longer text until both are equally
- * long, then both in turn.
+ * long, then both in turn; an odd token goes to the longer.
  * @param second undefined for a single text.
  */
 export function longestFirst(first: number, second: number | undefined, room: number): { first: number; second: number } {
   if (second === undefined) return { first: Math.min(first, room), second: 0 };
   if (first + second <= room) return { first, second };
+  const halves = { less: Math.floor(room / 2), more: Math.ceil(room / 2) };
   const shorter = Math.min(first, second);
-  let kept = { shorter, longer: Math.max(shorter, room - shorter) };
-  if (shorter > room || kept.shorter + kept.longer > room) kept = { shorter: Math.floor(room / 2), longer: Math.ceil(room / 2) };
-  return first <= second ? { first: kept.shorter, second: kept.longer } : { first: kept.longer, second: kept.shorter };
+  const kept = shorter <= halves.less ? { less: shorter, more: room - shorter } : halves;
+  return first <= second ? { first: kept.less, second: kept.more } : { first: kept.more, second: kept.less };
 }
 
 /** A stretch of tokens, `[from, to)`. */

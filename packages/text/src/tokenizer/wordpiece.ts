@@ -1,10 +1,5 @@
+import { PieceTrie, WORD_CONTINUATION, WORD_START } from './piece-trie';
 import type { Vocabulary } from './vocabulary';
-
-/** One word cut into pieces: their ids and where each ends, in UTF-16 units of the word. */
-export interface WordPieces {
-  readonly ids: readonly number[];
-  readonly ends: readonly number[];
-}
 
 export interface WordPieceOptions {
   unknownToken: string;
@@ -14,9 +9,6 @@ export interface WordPieceOptions {
   maxWordChars: number;
 }
 
-const CACHE_ENTRIES = 1 << 16;
-const CACHED_WORD_UNITS = 64;
-
 /**
  * Greedy longest-match-first segmentation of words.
  *
@@ -24,12 +16,11 @@ const CACHED_WORD_UNITS = 64;
  * longest token, so a text costs time in proportion to its length whatever stands in it.
  */
 export class WordPiece {
-  readonly #first = new Map<string, number>();
-  readonly #continuing = new Map<string, number>();
-  readonly #cache = new Map<string, WordPieces>();
-  readonly #longestFirst: number;
-  readonly #longestContinuing: number;
+  readonly #trie = new PieceTrie();
   readonly unknownId: number;
+  /** The pieces of the last word: ids, and where each ends in the text that was given. */
+  readonly ids: number[] = [];
+  readonly ends: number[] = [];
 
   constructor(
     vocabulary: Vocabulary,
@@ -37,52 +28,35 @@ export class WordPiece {
   ) {
     const prefix = options.continuingPrefix;
     this.unknownId = vocabulary.idOf(options.unknownToken, 'the unknown token');
-    let longestFirst = 0;
-    let longestContinuing = 0;
     for (const [token, id] of vocabulary.entries()) {
-      this.#first.set(token, id);
-      longestFirst = Math.max(longestFirst, token.length);
-      if (token.startsWith(prefix) && token.length > prefix.length) {
-        this.#continuing.set(token.slice(prefix.length), id);
-        longestContinuing = Math.max(longestContinuing, token.length - prefix.length);
-      }
+      if (token === '') continue;
+      this.#trie.add(WORD_START, token, 0, id);
+      if (token.startsWith(prefix) && token.length > prefix.length) this.#trie.add(WORD_CONTINUATION, token, prefix.length, id);
     }
-    this.#longestFirst = longestFirst;
-    this.#longestContinuing = longestContinuing;
   }
 
-  /** Cuts `text[start, end)`, a normalised word without spaces. */
-  cut(text: string, start: number, end: number): WordPieces {
-    const units = end - start;
-    if (units > 2 * this.options.maxWordChars) return this.#unknown(units);
-    const word = text.slice(start, end);
-    if (units > CACHED_WORD_UNITS) return this.#cut(word);
-    const known = this.#cache.get(word);
-    if (known !== undefined) return known;
-    if (this.#cache.size >= CACHE_ENTRIES) this.#cache.clear();
-    const pieces = this.#cut(word);
-    this.#cache.set(word, pieces);
-    return pieces;
-  }
-
-  #cut(word: string): WordPieces {
-    if (word.length > this.options.maxWordChars && [...word].length > this.options.maxWordChars) return this.#unknown(word.length);
-    const ids: number[] = [];
-    const ends: number[] = [];
-    for (let start = 0; start < word.length; ) {
-      const pieces = start === 0 ? this.#first : this.#continuing;
-      let end = Math.min(word.length, start + (start === 0 ? this.#longestFirst : this.#longestContinuing));
-      let id: number | undefined;
-      while (end > start && (id = pieces.get(word.slice(start, end))) === undefined) end--;
-      if (id === undefined) return this.#unknown(word.length);
-      ids.push(id);
-      ends.push(end);
-      start = end;
+  /** Cuts `text[start, end)`, a normalised word without spaces, into {@link ids} and {@link ends}; returns how many pieces. */
+  cut(text: string, start: number, end: number): number {
+    if (this.#isTooLong(text, start, end)) return this.#unknown(end);
+    let count = 0;
+    for (let at = start; at < end; at += this.#trie.matched) {
+      const id = this.#trie.longest(at === start ? WORD_START : WORD_CONTINUATION, text, at, end);
+      if (id < 0) return this.#unknown(end);
+      this.ids[count] = id;
+      this.ends[count++] = at + this.#trie.matched;
     }
-    return { ids, ends };
+    return count;
   }
 
-  #unknown(units: number): WordPieces {
-    return { ids: [this.unknownId], ends: [units] };
+  #isTooLong(text: string, start: number, end: number): boolean {
+    const { maxWordChars } = this.options;
+    if (end - start <= maxWordChars) return false;
+    return end - start > 2 * maxWordChars || [...text.slice(start, end)].length > maxWordChars;
+  }
+
+  #unknown(end: number): number {
+    this.ids[0] = this.unknownId;
+    this.ends[0] = end;
+    return 1;
   }
 }

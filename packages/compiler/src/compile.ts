@@ -1,9 +1,9 @@
 import { EngineError } from '@neural-engine/core';
-import { Graph, inferShapes } from '@neural-engine/ir';
+import { Graph, inferShapes, verifyGraph } from '@neural-engine/ir';
 import type { OnnxModel } from '@neural-engine/onnx';
 import { importModel } from './import';
 import { PIPELINE, type PipelineEntry } from './pipeline';
-import { type ActivationRange, type PassEvent, PassLog } from './rewrite';
+import { emptyContext, type PassEvent, PassLog } from './rewrite';
 
 export interface CompileOptions {
   /** Passes to turn off (`false`) or on, by name; see {@link parsePatternSwitch}. */
@@ -25,16 +25,16 @@ export function compile(source: OnnxModel | Graph, options: CompileOptions = {})
   const pipeline = options.pipeline ?? PIPELINE;
   const switches = options.patternSwitch ?? {};
   checkSwitches(switches, pipeline);
-  let graph = source instanceof Graph ? source.clone() : importModel(source);
-  inferShapes(graph);
-  const ranges = new Map<string, ActivationRange>();
+  let graph = source instanceof Graph ? checked(source.clone()) : importModel(source);
+  const context = emptyContext();
   for (const { pass } of pipeline) {
     if (switches[pass.name] === false) {
       options.explain?.({ kind: 'skipped', pass: pass.name, reason: 'turned off' });
       continue;
     }
     const log = new PassLog(pass.name, options.explain);
-    const after = pass.run(graph, { log, ranges });
+    const after = pass.run(graph, { ...context, log });
+    if (after !== graph) verifyGraph(after);
     graph = after;
   }
   return graph;
@@ -45,4 +45,11 @@ function checkSwitches(switches: Readonly<Record<string, boolean>>, pipeline: re
   for (const name of Object.keys(switches)) {
     if (!names.has(name)) throw new EngineError('E_USAGE', 'compile', `pattern_switch: there is no pass "${name}"`, { where: name });
   }
+}
+
+/** A graph from elsewhere, with shapes inferred. */
+function checked(graph: Graph): Graph {
+  verifyGraph(graph, { code: 'E_MODEL' });
+  inferShapes(graph);
+  return graph;
 }

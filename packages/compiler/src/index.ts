@@ -8,6 +8,7 @@ export {
   constant,
   Declined,
   decline,
+  emptyContext,
   GraphIndex,
   oneOf,
   op,

@@ -6,6 +6,7 @@ import {
   resolveReshape,
   writePermutation,
 } from './passes/canonicalize-layout';
+import { collectQuantization, expandDynamicQuantization, expandQLinearMatMul } from './passes/collect-quantization';
 import { eliminateNoOps } from './passes/eliminate-no-ops';
 import { foldConstants, foldDequantized } from './passes/fold-constants';
 import { fuseAttention } from './passes/fuse-attention';
@@ -20,6 +21,7 @@ import {
   lowerLayerNormalization,
 } from './passes/fuse-layer-norm';
 import { fusePaddingMask } from './passes/fuse-padding-mask';
+import { insertQuantization } from './passes/insert-quantization';
 import { mergeDuplicates } from './passes/merge-duplicates';
 import type { Pass } from './rewrite';
 
@@ -37,6 +39,9 @@ const entry = (pass: Pass, reason: string): PipelineEntry => ({ pass, reason });
 export const PIPELINE: readonly PipelineEntry[] = [
   entry(eliminateNoOps, 'patterns need not look through operators that do nothing'),
   entry(foldConstants, 'weights behind casts and computed dims become visible as constants'),
+  entry(expandQLinearMatMul, 'brings one kind of quantised file into the form of the other'),
+  entry(expandDynamicQuantization, 'brings one kind of quantised file into the form of the other'),
+  entry(collectQuantization, 'the fusions below look for plain f32 arithmetic'),
   entry(mergeDuplicates, 'exporters repeat shape arithmetic for every layer; the same value should be one value'),
   entry(writePermutation, 'the passes below read permutations'),
   entry(mergeTransposes, 'two exchanges of axes around a product are one'),
@@ -62,6 +67,7 @@ export const PIPELINE: readonly PipelineEntry[] = [
   entry(absorbBias, 'a vector is a bias, not a residual'),
   entry(absorbResidual, 'after the bias and before the activation, as the operator computes'),
   entry(absorbActivation, 'last, since nothing is added after it'),
+  entry(insertQuantization, 'products and attentions have their final operands now'),
   entry(foldDequantized, 'whatever no quantised operator took runs in f32'),
   entry(mergeDuplicates, 'constants made by fusions may be equal'),
 ];

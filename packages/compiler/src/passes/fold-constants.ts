@@ -2,8 +2,11 @@ import { dtypeBytes, elementCount, isStatic, LIMITS, type Tensor, widen } from '
 import { evaluateNode, type Graph, inferNode, type KnownValue, type Node, schemaOf } from '@neural-engine/ir';
 import { GraphIndex, type Pass, type PassContext } from '../rewrite';
 
-/** Kept for the quantisation passes, which want to see the integers. */
-const KEEPS_CODES = new Set(['DequantizeLinear']);
+/** Kept for the quantisation passes, which want to see the integers: weight matrices. */
+const isQuantizedWeight = (node: Node, graph: Graph): boolean =>
+  node.op === 'DequantizeLinear' &&
+  ['s8', 'u8'].includes(graph.value(node.inputs[0]!).dtype) &&
+  graph.value(node.inputs[0]!).shape?.length === 2;
 const IMPURE = new Set(['RandomNormal', 'RandomNormalLike', 'RandomUniform', 'RandomUniformLike', 'Bernoulli', 'Multinomial']);
 /** A result up to this many times its operands is no expansion: f16 to f32 doubles. */
 const HARMLESS_GROWTH = 2;
@@ -11,12 +14,13 @@ const HARMLESS_GROWTH = 2;
 export interface FoldOptions {
   readonly name: string;
   readonly summary: string;
-  readonly skip: ReadonlySet<string>;
+  /** Nodes to leave. */
+  readonly keeps: (node: Node, graph: Graph) => boolean;
 }
 
-/** Constants and shape arithmetic that is known, computed now: one pass for every skip set. */
-function foldPass({ name, summary, skip }: FoldOptions): Pass {
-  return { name, summary, run: (graph, context) => new Folding(graph, context, skip).run() };
+/** Constants and shape arithmetic that is known, computed now: one pass for each choice of what is left. */
+function foldPass({ name, summary, keeps }: FoldOptions): Pass {
+  return { name, summary, run: (graph, context) => new Folding(graph, context, keeps).run() };
 }
 
 /**
@@ -28,14 +32,14 @@ function foldPass({ name, summary, skip }: FoldOptions): Pass {
 export const foldConstants = foldPass({
   name: 'fold-constants',
   summary: 'operators over constants, and shape arithmetic that is known, are computed now',
-  skip: KEEPS_CODES,
+  keeps: isQuantizedWeight,
 });
 
 /** What the quantisation passes left: DequantizeLinear of constants  →  f32 constants. */
 export const foldDequantized = foldPass({
   name: 'fold-dequantized',
   summary: 'integer constants that no quantised operator took become f32',
-  skip: new Set(),
+  keeps: () => false,
 });
 
 class Folding {
@@ -47,7 +51,7 @@ class Folding {
   constructor(
     private readonly source: Graph,
     private readonly context: PassContext,
-    private readonly skip: ReadonlySet<string>,
+    private readonly keeps: FoldOptions['keeps'],
   ) {
     this.graph = source.clone();
     this.index = new GraphIndex(this.graph);
@@ -68,7 +72,7 @@ class Folding {
     node.outputs.forEach((output, i) => {
       if (output && inferred[i]) this.known.set(output, inferred[i]);
     });
-    if (this.skip.has(node.op) || IMPURE.has(node.op) || node.outputs.some((output) => this.index.isOutput(output))) return;
+    if (this.keeps(node, this.graph) || IMPURE.has(node.op) || node.outputs.some((output) => this.index.isOutput(output))) return;
     const results = settled(inferred, node) ?? this.evaluate(node, inferred);
     if (!results) return;
     node.outputs.forEach((output, i) => {

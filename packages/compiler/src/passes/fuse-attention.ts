@@ -49,7 +49,9 @@ export const fuseAttention = rewrite({
     const scale = ['q', 'k', 'scores'].reduce((product, name) => product * factorsOf(found, name), 1);
     const vScale = factorsOf(found, 'v');
     if (vScale !== 1) return decline('v is scaled');
-    moveRanges(found, context);
+    const quantized = moveRanges(found, context);
+    if (quantized === true) context.attentions.add(graph.root.outputs[0]!);
+    else if (quantized) context.log.declined(graph.root, `stays in f32: ${quantized}`);
     const merged = graph.op('Attention', [q, k, v, mask], { heads, scale });
     const target = graph.graph.value(graph.root.outputs[0]!);
     return sameShape(target.shape, q.shape) ? merged : graph.op('Reshape', [merged, found.mergedDims]);
@@ -84,14 +86,33 @@ function isMaskFor(mask: Value, [batch, sequence, heads]: Shape): boolean {
   return mask.shape.every((dim, i) => dim !== null && (dim === 1 || dim === want[i]));
 }
 
-/** A quantised file knows ranges of the operands as multiplied; Attention's are those of its inputs and of its result. */
-function moveRanges(found: Found, { ranges }: PassContext): void {
-  for (const name of ['q', 'k', 'v']) {
-    const input = found[name]!;
-    const operand = found[`${name}Operand`]!;
-    const range = ranges.get(operand.name) ?? ranges.get(found[`${name}Heads`]!.name);
-    if (!range || ranges.has(input.name)) continue;
-    const factor = ranges.has(operand.name) ? factorsOf(found, name) : 1;
-    ranges.set(input.name, { min: range.min / factor, max: range.max / factor });
+/** u8 probabilities span [0, 1]; a file whose softmax uses far less of that needs finer steps than 1/255. */
+const WIDE_PROBABILITIES = 0.5;
+
+/**
+ * A quantised file knows ranges of the operands as multiplied; Attention's are those of its inputs.
+ *
+ * @returns whether both products are quantised, or why only parts of them are; undefined in a file without ranges.
+ */
+function moveRanges(found: Found, { ranges }: PassContext): true | string | undefined {
+  const known = ['q', 'k', 'v'].filter((name) => moveRange(found, name, ranges));
+  const probabilities = ranges.get(found['guarded']?.name ?? '') ?? ranges.get(found['probabilities']!.name);
+  if (known.length === 0) return undefined;
+  if (known.length < 3) return `only ${known.join(' and ')} of q, k and v have a range`;
+  if (!probabilities) return 'the probabilities have no range';
+  return probabilities.max >= WIDE_PROBABILITIES ? true : `its probabilities span only [0, ${probabilities.max}]`;
+}
+
+function moveRange(found: Found, name: string, ranges: PassContext['ranges']): boolean {
+  const input = found[name]!;
+  const operand = found[`${name}Operand`]!;
+  const heads = found[`${name}Heads`]!;
+  if (ranges.has(operand.name)) {
+    const factor = factorsOf(found, name);
+    const { min, max } = ranges.get(operand.name)!;
+    ranges.set(input.name, { min: Math.min(min / factor, max / factor), max: Math.max(min / factor, max / factor) });
+  } else if (ranges.has(heads.name) && !ranges.has(input.name)) {
+    ranges.set(input.name, ranges.get(heads.name)!);
   }
+  return ranges.has(input.name);
 }

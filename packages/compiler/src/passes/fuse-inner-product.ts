@@ -11,6 +11,7 @@ const bias = constant('bias');
 const weight = oneOf(
   constant('weight'),
   op('DequantizeLinear', constant('codes'), constant('scale'), constant('zero')).shared().as('weight'),
+  op('DequantizeLinear', constant('codes'), constant('scale')).shared().as('weight'),
 );
 
 /**

@@ -1,5 +1,5 @@
 import type { Graph } from '@neural-engine/ir';
-import type { PassLog } from './report';
+import { PassLog } from './report';
 
 /** What a file says about the values of an activation: the range its 8 bits span. */
 export interface ActivationRange {
@@ -13,7 +13,12 @@ export interface PassContext {
   readonly log: PassLog;
   /** Ranges of activations by value name, from a quantised file; values keep their names through rewrites. */
   readonly ranges: Map<string, ActivationRange>;
+  /** Results of attentions whose own products a quantised file computes in 8 bits. */
+  readonly attentions: Set<string>;
 }
+
+/** What a pass gets that runs by itself. */
+export const emptyContext = (log: PassLog = new PassLog('')): PassContext => ({ log, ranges: new Map(), attentions: new Set() });
 
 /** One step of the pipeline. */
 export interface Pass {

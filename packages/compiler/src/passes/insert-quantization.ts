@@ -1,0 +1,166 @@
+import type { DType, Tensor } from '@neural-engine/core';
+import type { Graph, Node } from '@neural-engine/ir';
+import { type QuantizedWeight, quantizedWeight } from '../facts/quantized-weight';
+import { type ActivationRange, GraphIndex, type Pass, type PassContext } from '../rewrite';
+
+/** Operand slots, as the schemas list them. */
+const PRODUCT = { residual: 3, yMin: 10 } as const;
+
+/**
+ * InnerProduct and Attention whose operands a quantised file gives ranges and integer weights for  →  their 8-bit forms.
+ *
+ * An InnerProduct with an s8 weight reads u8, an 8-bit Attention reads s8 and writes u8. Values are quantised once: by their producer
+ * where all readers want the same code, else by a Quantize node that the readers share. Residual sums and LayerNorm stay f32.
+ */
+export const insertQuantization: Pass = {
+  name: 'insert-quantization',
+  summary: 'products with integer weights and known ranges get 8-bit operands',
+  run: (graph, context) => (context.ranges.size === 0 ? graph : new QuantizationInsertion(graph, context).run()),
+};
+
+class QuantizationInsertion {
+  private readonly graph: Graph;
+  private readonly index: GraphIndex;
+  private readonly products = new Map<Node, QuantizedWeight>();
+  private readonly attentions = new Set<Node>();
+  /** The code of a value by dtype and name. */
+  private readonly codes = new Map<string, string>();
+  private readonly limits = new Map<string, readonly [string, string]>();
+  private readonly nodes: Node[] = [];
+
+  constructor(
+    private readonly source: Graph,
+    private readonly context: PassContext,
+  ) {
+    this.graph = source.clone();
+    this.index = new GraphIndex(this.graph);
+  }
+
+  run(): Graph {
+    for (const node of this.graph.nodes) if (node.op === 'InnerProduct') this.choose(node);
+    for (const node of this.graph.nodes) {
+      if (node.op === 'Attention' && this.context.attentions.has(node.outputs[0]!) && this.feedsProductsOnly(node))
+        this.attentions.add(node);
+    }
+    if (this.products.size === 0) return this.source;
+    for (const node of this.graph.nodes) {
+      const weight = this.products.get(node);
+      if (weight) this.quantizeProduct(node, weight);
+      else if (this.attentions.has(node)) this.quantizeAttention(node);
+      this.nodes.push(node);
+    }
+    // Weights that were dequantised for nobody else go with their DequantizeLinear.
+    for (const node of this.nodes)
+      if (node.op === 'DequantizeLinear' && this.index.readersOf(node.outputs[0]!).length === 0 && !this.index.isOutput(node.outputs[0]!))
+        this.index.remove(node);
+    this.graph.nodes = this.nodes;
+    this.index.prune();
+    return this.graph;
+  }
+
+  private choose(node: Node): void {
+    const dequantize = this.index.producer(node.inputs[1]!);
+    if (dequantize?.op !== 'DequantizeLinear' || (node.attributes['output_dtype'] ?? 'f32') !== 'f32') return;
+    if (!this.context.ranges.has(node.inputs[0]!)) {
+      this.context.log.declined(node, 'its input has no range');
+      return;
+    }
+    const weight = quantizedWeight(this.graph, dequantize, node.attributes['transposed'] === true);
+    if (typeof weight === 'string') this.context.log.declined(node, weight);
+    else this.products.set(node, weight);
+  }
+
+  private feedsProductsOnly(node: Node): boolean {
+    const output = node.outputs[0]!;
+    const fits = this.context.ranges.has(output) && this.wantedCode(output) === 'u8';
+    if (!fits) this.context.log.declined(node, 'its result is not read as u8 throughout');
+    return fits;
+  }
+
+  /** The code that every reader of a value wants, undefined where one wants f32. */
+  private wantedCode(name: string): 'u8' | 's8' | undefined {
+    const readers = this.index.readersOf(name);
+    if (this.index.isOutput(name) || readers.length === 0) return undefined;
+    if (readers.every((reader) => this.products.has(reader) && reader.inputs[0] === name && reader.inputs.indexOf(name, 1) < 0))
+      return 'u8';
+    if (readers.every((reader) => this.attentions.has(reader) && reader.inputs.indexOf(name, 3) < 0)) return 's8';
+    return undefined;
+  }
+
+  private quantizeProduct(node: Node, weight: QuantizedWeight): void {
+    const x = node.inputs[0]!;
+    const y = node.outputs[0]!;
+    const codes = this.coded(x, 'u8', node);
+    const dtype = node.inputs[PRODUCT.residual] || !this.context.ranges.has(y) ? undefined : this.wantedCode(y);
+    const inputs = [
+      codes,
+      this.graph.addConstant(`${node.inputs[1]}_${weight.codes.dtype}`, weight.codes),
+      node.inputs[2] ?? '',
+      node.inputs[PRODUCT.residual] ?? '',
+      ...this.limitsOf(x),
+      this.graph.addConstant(`${node.inputs[1]}_min`, weight.min),
+      this.graph.addConstant(`${node.inputs[1]}_max`, weight.max),
+      '',
+      '',
+      ...(dtype ? this.limitsOf(y) : []),
+    ];
+    while (inputs.at(-1) === '') inputs.pop();
+    this.index.setInputs(node, inputs);
+    if (dtype) {
+      node.attributes = { ...node.attributes, output_dtype: dtype };
+      this.becomes(y, dtype);
+    }
+    this.context.log.hit(node);
+  }
+
+  private quantizeAttention(node: Node): void {
+    const operands = node.inputs.slice(0, 3);
+    const y = node.outputs[0]!;
+    const codes = operands.map((operand) => this.coded(operand, 's8', node));
+    this.index.setInputs(node, [
+      ...codes,
+      node.inputs[3] ?? '',
+      ...operands.flatMap((operand) => this.limitsOf(operand)),
+      ...this.limitsOf(y),
+    ]);
+    node.attributes = { ...node.attributes, output_dtype: 'u8' };
+    this.becomes(y, 'u8');
+    this.context.log.hit(node);
+  }
+
+  private becomes(name: string, dtype: DType): void {
+    this.graph.value(name).dtype = dtype;
+    this.codes.set(`${dtype} ${name}`, name);
+  }
+
+  /** The name of a value's code: its own where its producer quantises, else that of a Quantize node before the first reader. */
+  private coded(name: string, dtype: 'u8' | 's8', before: Node): string {
+    const key = `${dtype} ${name}`;
+    const found = this.codes.get(key);
+    if (found) return found;
+    const value = this.graph.value(name);
+    const output = this.graph.addValue({ name: this.graph.freeName(`${name}_${dtype}`), dtype, shape: value.shape }).name;
+    const node: Node = {
+      name: this.index.freeNodeName(`${before.name}/quantize`),
+      op: 'Quantize',
+      inputs: [name, ...this.limitsOf(name)],
+      outputs: [output],
+      attributes: { dtype },
+    };
+    this.index.add(node);
+    this.nodes.push(node);
+    this.codes.set(key, output);
+    return output;
+  }
+
+  private limitsOf(name: string): readonly [string, string] {
+    const found = this.limits.get(name);
+    if (found) return found;
+    const { min, max } = this.context.ranges.get(name) as ActivationRange;
+    const made = [this.graph.addConstant(`${name}_min`, scalar(min)), this.graph.addConstant(`${name}_max`, scalar(max))] as const;
+    this.limits.set(name, made);
+    return made;
+  }
+}
+
+const scalar = (value: number): Tensor => ({ dtype: 'f32', dims: [1], data: Float32Array.of(value) });

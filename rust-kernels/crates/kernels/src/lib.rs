@@ -7,6 +7,7 @@ pub mod activate;
 pub mod activation;
 pub mod add;
 pub mod attention_f32;
+pub mod attention_i8;
 pub mod bytes;
 pub mod code;
 mod dot_u8s8;

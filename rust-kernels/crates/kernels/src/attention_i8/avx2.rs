@@ -1,0 +1,98 @@
+//! AVX2, with AVX-VNNI where there is one: a tile works on 16 lanes at a time, so that four rows of accumulators stay in registers.
+
+use super::head::Job;
+use super::products::{Byte, Products, QUAD, Row, tile_reach};
+use crate::dot_u8s8::avx2::{Dot, DotOp, broadcast, dispatch, interleave, load, store};
+use crate::panel::TOKENS;
+use neural_engine_isa::{Avx2, Isa, Simd};
+
+/// All heads of a checked call.
+pub(super) fn run(token: Avx2, isa: Isa, job: Job<'_>) {
+    dispatch(token, isa, Heads(job));
+}
+
+struct Heads<'a>(Job<'a>);
+
+impl DotOp for Heads<'_> {
+    #[inline(always)]
+    fn eval<D: Dot>(self, dot: D) {
+        self.0.run(By(dot));
+    }
+}
+
+/// Products by one of the two kinds of instructions.
+#[derive(Clone, Copy)]
+struct By<D>(D);
+
+impl<D: Dot> Products for By<D> {
+    type S = Avx2;
+
+    #[inline(always)]
+    fn simd(self) -> Avx2 {
+        self.0.avx2()
+    }
+
+    #[inline(always)]
+    fn interleave<B: Byte>(self, rows: &[B], quad: &mut [u8]) {
+        let token = self.simd();
+        for half in [0, 32] {
+            let row = |i: usize| load(token, B::bytes(&rows[i * TOKENS + half..]));
+            let lanes = interleave(token, [row(0), row(1), row(2), row(3)]);
+            for (j, lanes) in lanes.iter().enumerate() {
+                store(token, &mut quad[64 * j + half..], *lanes);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn tile<B: Byte, const ROW: usize, const STEP: usize>(
+        self,
+        mut acc: [Row<Self>; 4],
+        x: &[u8],
+        w: &[B],
+        steps: usize,
+    ) -> [Row<Self>; 4] {
+        let (dot, token) = (self.0, self.simd());
+        let w = &B::bytes(w)[..tile_reach(ROW, STEP, steps)];
+        for j in 0..4 {
+            let mut part = [acc[0][j], acc[1][j], acc[2][j], acc[3][j]];
+            for (n, x) in x[..steps * QUAD].chunks_exact(QUAD).enumerate() {
+                let x = [dot.x(load(token, &x[64 * j..])), dot.x(load(token, &x[64 * j + 32..]))];
+                for (i, part) in part.iter_mut().enumerate() {
+                    let w = dot.w(broadcast(token, &w[ROW * i + STEP * n..]));
+                    *part = [dot.add(part[0], x[0], w), dot.add(part[1], x[1], w)];
+                }
+            }
+            for i in 0..4 {
+                acc[i][j] = part[i];
+            }
+        }
+        acc
+    }
+
+    #[inline(always)]
+    fn pack(self, rows: &[Row<Self>; 4], quad: &mut [u8], mut sum: Row<Self>) -> Row<Self> {
+        let simd = self.simd();
+        for j in 0..4 {
+            let low = simd.or_i32(rows[0][j], simd.shl::<8>(rows[1][j]));
+            let high = simd.or_i32(simd.shl::<16>(rows[2][j]), simd.shl::<24>(rows[3][j]));
+            let lanes = simd.or_i32(low, high);
+            store(simd, &mut quad[64 * j..], lanes[0]);
+            store(simd, &mut quad[64 * j + 32..], lanes[1]);
+            for i in 0..4 {
+                sum[j] = simd.add_i32(sum[j], rows[i][j]);
+            }
+        }
+        sum
+    }
+
+    #[inline(always)]
+    fn store_tokens(self, y: &mut [u8], codes: Row<Self>, from: usize, to: usize) {
+        if to - from == TOKENS {
+            return self.simd().store_u8(y, codes);
+        }
+        let mut row = [0; TOKENS];
+        self.simd().store_u8(&mut row, codes);
+        y[from..to].copy_from_slice(&row[from..to]);
+    }
+}

@@ -1,0 +1,106 @@
+//! The integer products that tiers do differently, and the plain form of them.
+
+use crate::panel::{TOKENS, lane_of};
+use neural_engine_isa::{Scalar, Simd};
+
+/// Bytes of four rows of a panel interleaved: 64 lanes × 4.
+pub(super) const QUAD: usize = 4 * TOKENS;
+
+/// A byte of either sign.
+pub(super) trait Byte: Copy {
+    /// The bits of many.
+    fn bytes(many: &[Self]) -> &[u8];
+}
+
+impl Byte for u8 {
+    #[inline(always)]
+    fn bytes(many: &[u8]) -> &[u8] {
+        many
+    }
+}
+
+impl Byte for i8 {
+    #[inline(always)]
+    fn bytes(many: &[i8]) -> &[u8] {
+        // SAFETY: i8 and u8 agree in size, alignment and valid values, and the borrow is kept.
+        unsafe { std::slice::from_raw_parts(many.as_ptr().cast(), many.len()) }
+    }
+}
+
+/// 64 lanes of i32.
+pub(super) type Row<P> = [<<P as Products>::S as Simd>::I32; 4];
+
+/// One tier's way to multiply; a value proves that the instructions exist.
+pub(super) trait Products: Copy {
+    /// Its vectors.
+    type S: Simd;
+
+    /// The vectors.
+    fn simd(self) -> Self::S;
+
+    /// Copies four rows of 64 tokens to 64 groups of four bytes in lane order.
+    fn interleave<B: Byte>(self, rows: &[B], quad: &mut [u8]);
+
+    /// acc\[i\] += Σ over n of the four products x\[n\] · w per lane, for four rows of weights: x is u8 `[steps][64 lanes][4]`, and the
+    /// four s8 of row i and step n start at w\[ROW·i + STEP·n\]. Panics when x or w ends before that.
+    fn tile<B: Byte, const ROW: usize, const STEP: usize>(self, acc: [Row<Self>; 4], x: &[u8], w: &[B], steps: usize) -> [Row<Self>; 4];
+
+    /// Interleaves four rows of probabilities, 0 to 255, and adds the four of each lane to `sum`.
+    fn pack(self, rows: &[Row<Self>; 4], quad: &mut [u8], sum: Row<Self>) -> Row<Self>;
+
+    /// Writes the codes of tokens `from..to` of 64, saturated to u8, and leaves the others.
+    fn store_tokens(self, y: &mut [u8], codes: Row<Self>, from: usize, to: usize);
+}
+
+/// Bytes of `w` that [`Products::tile`] reads.
+pub(super) const fn tile_reach(row: usize, step: usize, steps: usize) -> usize {
+    if steps == 0 { 0 } else { 3 * row + (steps - 1) * step + 4 }
+}
+
+impl Products for Scalar {
+    type S = Scalar;
+
+    fn simd(self) -> Scalar {
+        self
+    }
+
+    fn interleave<B: Byte>(self, rows: &[B], quad: &mut [u8]) {
+        for token in 0..TOKENS {
+            for i in 0..4 {
+                quad[4 * lane_of(token) + i] = B::bytes(rows)[i * TOKENS + token];
+            }
+        }
+    }
+
+    fn tile<B: Byte, const ROW: usize, const STEP: usize>(self, mut acc: [Row<Self>; 4], x: &[u8], w: &[B], steps: usize) -> [Row<Self>; 4] {
+        for (n, x) in x[..steps * QUAD].chunks_exact(QUAD).enumerate() {
+            for (i, acc) in acc.iter_mut().enumerate() {
+                let w = &B::bytes(w)[ROW * i + STEP * n..][..4];
+                for (lane, x) in x.chunks_exact(4).enumerate() {
+                    let products = x.iter().zip(w).map(|(&x, &w)| i32::from(x) * i32::from(w as i8));
+                    let lane = &mut acc[lane / 16][lane % 16];
+                    *lane = lane.wrapping_add(products.sum());
+                }
+            }
+        }
+        acc
+    }
+
+    fn pack(self, rows: &[Row<Self>; 4], quad: &mut [u8], mut sum: Row<Self>) -> Row<Self> {
+        for lane in 0..TOKENS {
+            for (i, row) in rows.iter().enumerate() {
+                let p = row[lane / 16][lane % 16];
+                quad[4 * lane + i] = p as u8;
+                sum[lane / 16][lane % 16] += p;
+            }
+        }
+        sum
+    }
+
+    fn store_tokens(self, y: &mut [u8], codes: Row<Self>, from: usize, to: usize) {
+        for token in from..to {
+            let lane = lane_of(token);
+            y[token] = codes[lane / 16][lane % 16].clamp(0, 255) as u8;
+        }
+    }
+}

@@ -15,7 +15,11 @@ export interface EvaluateGraphOptions {
  * @returns Every value of the graph by name, constants and intermediate ones included.
  * @throws {EngineError} E_REQUEST a missing input; E_UNSUPPORTED an operator without an exact evaluation; what its operators throw.
  */
-export function evaluateGraph(graph: Graph, feeds: Readonly<Record<string, Tensor>>, options: EvaluateGraphOptions = {}): Map<string, Tensor> {
+export function evaluateGraph(
+  graph: Graph,
+  feeds: Readonly<Record<string, Tensor>>,
+  options: EvaluateGraphOptions = {},
+): Map<string, Tensor> {
   const found = new Map<string, Tensor>();
   for (const { name, constant } of graph.values.values()) if (constant) found.set(name, constant);
   for (const name of graph.inputs) {
@@ -25,7 +29,7 @@ export function evaluateGraph(graph: Graph, feeds: Readonly<Record<string, Tenso
   }
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((name) => (name ? found.get(name) : undefined));
-    const results = evaluateNode(node, inputs, { stage: 'run', ...options });
+    const results = evaluateNode(node, inputs, { stage: 'run', limitMacs: Number.POSITIVE_INFINITY, ...options });
     if (!results) throw nodeError(node, 'E_UNSUPPORTED', 'run', 'it has no exact evaluation');
     for (const [i, name] of node.outputs.entries()) if (name && results[i]) found.set(name, results[i]);
   }

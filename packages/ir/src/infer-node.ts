@@ -5,8 +5,11 @@ import type { InferContext, KnownValue, OpSchema, OutputSpec, SchemaErrorCode } 
 import { fromNumbers, isBig } from './schemas/cells';
 import { schemaOf } from './schemas/index';
 
-/** Constant results of up to this many elements are computed while shapes are inferred. */
+/** Constant results of up to this many elements are computed while shapes are inferred, if they cost no more than this. */
 const MAX_EVALUATED_ELEMENTS = 4096;
+const MAX_EVALUATED_MACS = 2 ** 20;
+/** Folding larger products takes longer than any load should. */
+const FOLDED_MACS = 2 ** 28;
 
 export interface InferNodeOptions {
   /** The stage that errors name. */
@@ -112,6 +115,7 @@ function settled(
     open ||= !constant;
   }
   if (!open) return undefined;
+  if (!(workOf(schema, inputs, attributes, outputs) <= MAX_EVALUATED_MACS)) return undefined;
   const results = schema.evaluate(
     inputs.map((input) => input?.constant),
     attributes,
@@ -120,9 +124,27 @@ function settled(
   return results.map((constant, i) => ({ ...outputs[i]!, constant }));
 }
 
+/** Multiply-accumulates of a call whose shapes are known; 0 where they do not matter. */
+function workOf(
+  schema: OpSchema,
+  inputs: readonly (KnownValue | undefined)[],
+  attributes: Attributes,
+  outputs: readonly KnownValue[],
+): number {
+  if (!schema.macs) return 0;
+  const macs = schema.macs(
+    attributes,
+    inputs.map((input) => input?.shape),
+    outputs.map((output) => output.shape),
+  );
+  return typeof macs === 'number' ? macs : Number.POSITIVE_INFINITY;
+}
+
 export interface EvaluateNodeOptions {
   /** Results of more bytes than this are refused before anything is allocated. */
   readonly limitBytes?: number;
+  /** Products of more multiply-accumulates than this are refused. */
+  readonly limitMacs?: number;
   readonly stage?: Stage;
 }
 
@@ -133,14 +155,14 @@ export interface EvaluateNodeOptions {
  * @throws {EngineError} E_LIMIT a result is larger than allowed; E_MODEL, E_SHAPE, E_QUANT the operands do not fit.
  */
 export function evaluateNode(node: Node, inputs: readonly (Tensor | undefined)[], options: EvaluateNodeOptions = {}): Tensor[] | undefined {
-  const { limitBytes = LIMITS.foldedBytesPerNode, stage = 'compile' } = options;
+  const { limitBytes = LIMITS.foldedBytesPerNode, limitMacs = FOLDED_MACS, stage = 'compile' } = options;
   const schema = schemaOf(node.op);
   if (!schema?.evaluate) return undefined;
-  const operands = new Map(node.inputs.map((name, i) => [name, inputs[i]]));
+  const byName = new Map(node.inputs.map((name, i) => [name, inputs[i]]));
   const inferred = inferNode(
     node,
     (name) => {
-      const tensor = operands.get(name);
+      const tensor = byName.get(name);
       if (!tensor) throw nodeError(node, 'E_INTERNAL', stage, `no tensor is given for input "${name}"`);
       return { dtype: tensor.dtype, shape: tensor.dims, constant: tensor };
     },
@@ -149,7 +171,11 @@ export function evaluateNode(node: Node, inputs: readonly (Tensor | undefined)[]
   return naming(node, stage, () => {
     const outputs = inferred.map((value): OutputSpec => outputSpec(value, limitBytes));
     if (inferred.every(({ constant }) => constant)) return inferred.map(({ constant }) => constant!);
-    return schema.evaluate!(inputs, withDefaults(schema, node.attributes), outputs);
+    const attributes = withDefaults(schema, node.attributes);
+    const operands = inputs.map((tensor): KnownValue | undefined => tensor && { dtype: tensor.dtype, shape: tensor.dims });
+    const work = workOf(schema, operands, attributes, inferred);
+    if (work > limitMacs) throw new EngineError('E_LIMIT', 'check', `${work} multiplications are above the limit of ${limitMacs}`);
+    return schema.evaluate!(inputs, attributes, outputs);
   });
 }
 

@@ -1,4 +1,4 @@
-import type { DType, Shape, Tensor } from '@neural-engine/core';
+import type { Dim, DType, Shape, Tensor } from '@neural-engine/core';
 import type { Attributes, AttributeValue } from './graph';
 
 /** What is known of an input while shapes are inferred. */
@@ -64,6 +64,8 @@ export interface OpSchema {
   readonly commutative?: boolean;
   /** Positions of the inputs whose elements, not only their shapes, decide the output shapes. */
   readonly valueInputs?: readonly number[];
+  /** Multiply-accumulates of one call, where they dominate its cost; shapes may hold symbols. */
+  macs?(attributes: Attributes, inputs: readonly (Shape | undefined)[], outputs: readonly (Shape | undefined)[]): Dim;
   /** dtype and shape (symbols allowed, undefined where unknown) of each output. */
   infer(context: InferContext): KnownValue[];
   /**

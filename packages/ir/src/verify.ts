@@ -41,6 +41,11 @@ export function verifyGraph(graph: Graph, { code = 'E_INTERNAL', stage = 'compil
 
 function verifyValue(name: string, value: Value, fail: (where: string, message: string) => never): void {
   if (name === '' || name !== value.name) fail(name, `value "${value.name}" is filed under "${name}"`);
+  if (value.shape && value.shape.length > LIMITS.rank) {
+    throw new EngineError('E_LIMIT', 'check', `value "${name}" has rank ${value.shape.length}, above the limit of ${LIMITS.rank}`, {
+      where: name,
+    });
+  }
   for (const dim of value.shape ?? []) {
     if (typeof dim === 'number' && !(Number.isSafeInteger(dim) && dim >= 0)) fail(name, `value "${name}" has the dim ${dim}`);
   }

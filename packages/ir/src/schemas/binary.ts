@@ -113,7 +113,7 @@ const bothNumbers =
 const floorMod = (a: number, b: number): number => (b === 0 ? zeroDivisor() : a - b * Math.floor(a / b));
 
 const divideElements = (a: Dim, b: Dim): Dim =>
-  typeof a === 'number' && typeof b === 'number' && b !== 0 ? Math.trunc(a / b) : divideDims(a, b);
+  typeof a === 'number' && typeof b === 'number' && b !== 0 ? Math.trunc(a / b) + 0 : divideDims(a, b);
 
 const pow = onnx('Pow', {
   summary: 'A to the power of B; the result has the dtype of A.',

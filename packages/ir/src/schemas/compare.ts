@@ -82,7 +82,7 @@ export const COMPARE_SCHEMAS: readonly OpSchema[] = [
   comparison(
     'Equal',
     'True where A equals B.',
-    'any',
+    'number|bool',
     pair(
       (a, b) => a === b,
       (a, b) => a === b,

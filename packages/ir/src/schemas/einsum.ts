@@ -1,5 +1,5 @@
 import type { Dim, Shape, Tensor } from '@neural-engine/core';
-import { unifyDims } from '../dims';
+import { dimProduct, unifyDims } from '../dims';
 import type { InferContext, OpSchema } from '../schema';
 import { fromNumbers, numbersOf, stridedOffsets, stridesOf } from './cells';
 import { onnx, slots } from './define';
@@ -64,6 +64,22 @@ const einsum = onnx('Einsum', {
   inputs: slots('Inputs...: T=number'),
   outputs: slots('Output: T'),
   attributes: { equation: { type: 'string', required: true } },
+  macs: (attributes, shapes) => {
+    const known = shapes.filter((shape) => shape !== undefined);
+    const equation =
+      known.length === shapes.length &&
+      parseEquation(
+        attributes['equation'] as string,
+        known.map((shape) => shape.length),
+      );
+    if (!equation) return null;
+    const dims = new Map<string, Dim>();
+    // A dim of 1 broadcasts, so it yields to any other that shares its label.
+    for (const [i, labels] of equation.inputs.entries()) {
+      for (const [d, label] of labels.entries()) if ((dims.get(label) ?? 1) === 1) dims.set(label, known[i]![d]!);
+    }
+    return dimProduct([...dims.values()]);
+  },
   infer: (context) => {
     const { dtype } = input(context, 0);
     const shapes = context.inputs.map((value) => value?.shape);

@@ -1,5 +1,5 @@
 import { type DType, formatShape, type Shape, type Tensor } from '@neural-engine/core';
-import { broadcastShapes, divideDims, unifyDims } from '../dims';
+import { addDims, broadcastShapes, divideDims, multiplyDims, unifyDims } from '../dims';
 import type { InferContext, OpSchema } from '../schema';
 import { broadcastTo, numbersOf } from './cells';
 import { engine, slots } from './define';
@@ -91,6 +91,11 @@ const attention = engine('Attention', {
     'y_max?: f32',
   ),
   outputs: slots('y: f32|u8'),
+  macs: (_, [q, k, v]) => {
+    if (!q || !k || !v) return null;
+    const pairs = multiplyDims(multiplyDims(q[0]!, q[1]!), k[1]!);
+    return multiplyDims(pairs, addDims(q[2]!, v[2]!));
+  },
   attributes: {
     heads: { type: 'int', required: true },
     scale: { type: 'float', required: true },

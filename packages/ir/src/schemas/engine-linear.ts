@@ -5,7 +5,7 @@ import type { InferContext, OpSchema } from '../schema';
 import { geluErf, geluTanh, sigmoid } from './activations';
 import { broadcastOffsets, fromNumbers, numbersOf, stridedOffsets } from './cells';
 import { engine, slots } from './define';
-import { multiply } from './matmul';
+import { matmulMacs, multiply } from './matmul';
 import { quantizeByRange, symmetricScale, unsignedScale } from './ranges';
 import { input, known, reject, sameDim } from './support';
 
@@ -61,6 +61,7 @@ const innerProduct: OpSchema = engine('InnerProduct', {
     'y_max?: f32',
   ),
   outputs: slots('y: f32|u8|s8'),
+  macs: (_, [x], [out]) => matmulMacs(x, out),
   attributes: {
     transposed: { type: 'bool', default: false },
     activation: { type: 'string', default: 'none', oneOf: Object.keys(ACTIVATIONS) },

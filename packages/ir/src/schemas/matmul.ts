@@ -1,5 +1,5 @@
 import { type Dim, formatShape, type Shape, type Tensor } from '@neural-engine/core';
-import { broadcastShapes } from '../dims';
+import { broadcastShapes, dimProduct, multiplyDims } from '../dims';
 import type { InferContext, KnownValue, OpSchema } from '../schema';
 import { broadcastOffsets, broadcastTo, fromNumbers, numbersOf, stridedOffsets, stridesOf } from './cells';
 import { onnx, slots } from './define';
@@ -18,6 +18,11 @@ export function matmulShape(context: InferContext, a: Shape | undefined, b: Shap
   const lead = broadcastShapes(left.slice(0, -2), right.slice(0, -2));
   if (!lead) context.fail('E_SHAPE', `leading dims of ${formatShape(a)} and ${formatShape(b)} do not broadcast`);
   return [...lead, ...(a.length === 1 ? [] : [left.at(-2)!]), ...(b.length === 1 ? [] : [right.at(-1)!])];
+}
+
+/** Every element of the product sums over the last axis of the left operand. */
+export function matmulMacs(left: Shape | undefined, out: Shape | undefined): Dim {
+  return left && out ? multiplyDims(dimProduct(out), left.at(-1) ?? 1) : null;
 }
 
 /** The product of two stacks of matrices, summed in double precision. */
@@ -64,6 +69,7 @@ const matmul = onnx('MatMul', {
   summary: 'The matrix product, over stacks of matrices.',
   inputs: slots('A: T=number', 'B: T'),
   outputs: slots('Y: T'),
+  macs: (_, [a], [out]) => matmulMacs(a, out),
   infer: (context) => [known(input(context, 0).dtype, matmulShape(context, context.inputs[0]?.shape, context.inputs[1]?.shape))],
   evaluate: ([a, b], _, [out]) => [fromNumbers(out!.dtype, out!.dims, multiply(numbersOf(a!), a!.dims, numbersOf(b!), b!.dims, out!.dims))],
 });
@@ -103,6 +109,7 @@ const gemm = onnx('Gemm', {
     transA: { type: 'int', default: 0 },
     transB: { type: 'int', default: 0 },
   },
+  macs: ({ transA }, [a], [out]) => matmulMacs(transA === 1 ? a && [...a].reverse() : a, out),
   infer: inferGemm,
   evaluate: ([a, b, c], attributes, [out]) => {
     const matrix = (x: Tensor, transposed: unknown): readonly [ArrayLike<number>, number[]] => {
@@ -140,6 +147,7 @@ const matmulInteger = onnx('MatMulInteger', {
   summary: 'The product of 8-bit matrices less their zero points, in s32.',
   inputs: slots('A: byte', 'B: byte', 'a_zero_point?: byte', 'b_zero_point?: byte'),
   outputs: slots('Y: s32'),
+  macs: (_, [a], [out]) => matmulMacs(a, out),
   infer: (context) => {
     for (const [x, zero] of [
       [0, 2],

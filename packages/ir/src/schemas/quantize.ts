@@ -2,7 +2,7 @@ import { allocate, type DType, elementCount, formatShape, type Shape, type Tenso
 import type { InferContext, OpSchema } from '../schema';
 import { elementAt, fromNumbers, numbersOf } from './cells';
 import { onnx, slots } from './define';
-import { centred, matmulShape, multiply } from './matmul';
+import { centred, matmulMacs, matmulShape, multiply } from './matmul';
 import { axisOf, input, known, reject, scalarOf } from './support';
 import { roundEven } from './unary';
 
@@ -166,6 +166,7 @@ const qLinearMatMul = onnx('QLinearMatMul', {
     'y_zero_point: byte',
   ),
   outputs: slots('y: byte'),
+  macs: (_, [a], [out]) => matmulMacs(a, out),
   infer: (context) => {
     for (const [scale, zero] of [
       [1, 2],

@@ -29,7 +29,7 @@ export async function quantizeModel(
   const limit = positiveInteger('--samples', flags.samples);
   const located = locate(path);
   const tokenizer = await tokenizerOf(flags.tokenizer ?? ('directory' in located ? located.directory : undefined));
-  const examples = (await readSquad(flags.calibration ?? demoCalibrationPath())).slice(0, limit);
+  const examples = (await readSquad(flags.calibration ?? demoCalibrationPath(), { requireAnswers: false })).examples.slice(0, limit);
   if (examples.length < 32) process.stderr.write(`only ${examples.length} calibration samples: ranges may be too narrow\n`);
   const graph = await compileModel(path);
   const recipe = flags.keep ? { keep: flags.keep.split(',') } : {};
@@ -63,7 +63,7 @@ function* calibrationFeeds(
 ): Generator<Record<string, Tensor>> {
   for (const { question, context } of examples) {
     const [window] = tokenizer.encodeWindows(question, context, { maxLength: 384, stride: 128 });
-    const columns: Record<string, readonly number[]> = {
+    const columns: Record<string, ArrayLike<number>> = {
       input_ids: window!.ids,
       attention_mask: window!.attentionMask,
       token_type_ids: window!.typeIds,

@@ -1,5 +1,5 @@
 import { allocate, type Dims, EngineError, elementCount, type Tensor, type TypedArray } from '@neural-engine/core';
-import { inferShapes } from '@neural-engine/ir';
+import { inferShapes, shapeDataInputs } from '@neural-engine/ir';
 import { NativeSession, Program, type RunProfile } from '@neural-engine/kernels';
 import { bindFeeds, type Feeds } from './feeds';
 import type { Model } from './model';
@@ -43,12 +43,16 @@ export class Session implements AsyncDisposable {
   private readonly limit: number;
   private readonly pending = new Set<Promise<unknown>>();
   private closed = false;
+  /** Positions of inputs whose elements decide shapes. */
+  private readonly shapeData: ReadonlySet<number>;
 
   constructor(
     readonly model: Model,
     options: SessionOptions = {},
   ) {
     this.limit = options.planCache ?? 32;
+    const { graph } = model.prepared;
+    this.shapeData = new Set(shapeDataInputs(graph).map((name) => graph.inputs.indexOf(name)));
     this.native = new NativeSession({
       ...(options.threads === undefined ? {} : { threads: options.threads }),
       ...(options.cores === undefined ? {} : { cores: options.cores }),
@@ -132,7 +136,7 @@ export class Session implements AsyncDisposable {
   }
 
   private planFor(inputs: readonly Tensor[], taps: readonly string[]): Planned {
-    const key = `${inputs.map((tensor) => tensor.dims.join('x')).join(';')}|${taps.join('|')}`;
+    const key = `${inputs.map((tensor, i) => tensor.dims.join('x') + (this.shapeData.has(i) ? `=${tensor.data.join()}` : '')).join(';')}|${taps.join('|')}`;
     const found = this.plans.get(key);
     if (found) {
       // Most recently used last.
@@ -141,7 +145,7 @@ export class Session implements AsyncDisposable {
       return found;
     }
     const { prepared } = this.model;
-    const values = concreteValues(this.model, inputs);
+    const values = this.infer(inputs);
     const spec = plan(prepared, values, { threads: this.threads, taps });
     const planned: Planned = {
       program: new Program(spec, this.model.weights),
@@ -151,9 +155,10 @@ export class Session implements AsyncDisposable {
     if (this.plans.size > this.limit) this.plans.delete(this.plans.keys().next().value!);
     return planned;
   }
-}
 
-function concreteValues(model: Model, inputs: readonly Tensor[]): ReadonlyMap<string, ConcreteValue> {
-  const { graph } = model.prepared;
-  return inferShapes(graph, Object.fromEntries(graph.inputs.map((name, i) => [name, inputs[i]!.dims])));
+  private infer(inputs: readonly Tensor[]): ReadonlyMap<string, ConcreteValue> {
+    const { graph } = this.model.prepared;
+    const known = new Map([...this.shapeData].map((i) => [graph.inputs[i]!, inputs[i]!]));
+    return inferShapes(graph, Object.fromEntries(graph.inputs.map((name, i) => [name, inputs[i]!.dims])), known);
+  }
 }

@@ -4,6 +4,7 @@ pub mod aligned;
 pub mod compare;
 pub mod guard;
 pub mod oracle;
+pub mod rate;
 pub mod rng;
 
 pub use aligned::Aligned;

@@ -13,9 +13,6 @@ use neural_engine_isa::Avx512Vnni;
 /// Registers of one panel row.
 const REGS: usize = TOKENS / 16;
 
-/// Blocks ahead of the sum whose panel rows are asked for.
-const AHEAD: usize = 6;
-
 impl Tile for Avx512Vnni {
     fn dense(self, w: &[f32], next: &[f32], x: &[f32], y: &mut [f32; TILE * TOKENS]) {
         let (n, []) = (x.len() / TOKENS, &x[x.len() / TOKENS * TOKENS..]) else { panic!("x is not made of panel rows") };
@@ -61,13 +58,10 @@ unsafe fn dense(w: *const f32, next: *const f32, x: *const f32, n: usize, y: &mu
 #[target_feature(enable = "avx512f")]
 unsafe fn sparse(inputs: &[u32], w: &[[f32; BLOCK]], x: *const f32, y: &mut [f32; BLOCK * TOKENS]) {
     let mut sums = [[_mm512_setzero_ps(); REGS]; BLOCK];
-    for (i, (input, w)) in inputs.iter().zip(w).enumerate() {
-        // SAFETY: the caller's promise; prefetched addresses are not accessed.
+    // Asking for panel rows ahead of time loses (90% of the fma rate become 80%): the loads themselves run far enough ahead.
+    for (input, w) in inputs.iter().zip(w) {
+        // SAFETY: the caller's promise.
         unsafe {
-            let ahead = x.wrapping_add(*inputs.get(i + AHEAD).unwrap_or(input) as usize * TOKENS);
-            for line in 0..REGS {
-                _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(16 * line).cast());
-            }
             let x = x.add(*input as usize * TOKENS);
             let x: [__m512; REGS] = std::array::from_fn(|i| _mm512_loadu_ps(x.add(16 * i)));
             for r in 0..BLOCK {

@@ -10,9 +10,6 @@ use std::ops::Range;
 /// Tiles of a group: they pass one after another over the same run of inputs, which stay in the first-level cache.
 const GROUP: usize = 12;
 
-/// Bytes of panels that share a pass over a sparse weight: more would push one another out of a second-level cache of 1 MiB.
-const SHARED_BYTES: usize = 768 << 10;
-
 /// y += W · x for the rows of a range.
 pub(super) struct Product<'a, 'b> {
     pub weight: &'a WeightF32<'a>,
@@ -24,12 +21,7 @@ impl TileOp for Product<'_, '_> {
     fn eval<T: Tile>(self, tile: T) {
         match self.weight {
             WeightF32::Dense(weight) => dense(tile, weight, self.rows, self.ios),
-            WeightF32::Sparse(weight) => {
-                let panels = (SHARED_BYTES / (weight.inputs() * TOKENS * 4)).max(1);
-                for ios in self.ios.chunks_mut(panels) {
-                    sparse(tile, weight, self.rows.clone(), ios);
-                }
-            }
+            WeightF32::Sparse(weight) => sparse(tile, weight, self.rows, self.ios),
         }
     }
 }
@@ -57,10 +49,12 @@ fn dense<T: Tile>(tile: T, weight: &DenseF32<'_>, rows: Range<usize>, ios: &mut 
 }
 
 fn sparse<T: Tile>(tile: T, weight: &Sparse4x1F32<'_>, rows: Range<usize>, ios: &mut [Io<'_, f32, f32>]) {
-    for group in rows.start / BLOCK..rows.end.div_ceil(BLOCK) {
-        for (inputs, values) in weight.runs(group) {
+    for chunk in 0..weight.chunks() {
+        for group in rows.start / BLOCK..rows.end.div_ceil(BLOCK) {
             for io in &mut *ios {
-                with_rows(io.y, group * BLOCK - rows.start, |y| tile.sparse(inputs, values, io.x, y));
+                for (inputs, values) in weight.runs(chunk, group) {
+                    with_rows(io.y, group * BLOCK - rows.start, |y| tile.sparse(inputs, values, io.x, y));
+                }
             }
         }
     }

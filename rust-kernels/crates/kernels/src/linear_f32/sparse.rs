@@ -2,9 +2,13 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | `[ceil(M/4) + 1] × 4`, padded to 64 | u32: where each group of four rows begins in the block list; the last is their number N |
-//! | `[N] × 4`, padded to 64 | u32: the input of each block, ascending inside a group |
+//! | `[C · G + 1] × 4`, padded to 64 | u32: where each segment begins in the block list; the last is their number N |
+//! | `[N] × 4`, padded to 64 | u32: the input of each block, ascending inside a segment |
 //! | `[N][4] × 4` | f32: its values, rows past M zero |
+//!
+//! A segment is what one of the G = ceil(M/4) groups of four rows has of one of the C = ceil(K/768) chunks of inputs; they are ordered by
+//! chunk, then group. 768 rows of a panel are 192 KiB: while all groups pass over a chunk it stays in the second-level cache, from
+//! which the CPU feeds the sums at 90% of the fma rate; over 3072 rows at once it was 66%.
 
 use super::dense::run;
 use crate::bytes;
@@ -12,6 +16,9 @@ use crate::error::{KernelError, expect_len};
 
 /// Rows of one block.
 pub(super) const BLOCK: usize = 4;
+
+/// Inputs of one chunk.
+pub(super) const CHUNK: usize = 768;
 
 /// A view of a packed sparse weight, validated.
 #[derive(Clone, Copy, Debug)]
@@ -42,15 +49,18 @@ impl<'a> Sparse4x1F32<'a> {
     pub fn pack(m: usize, k: usize, weight: &[f32]) -> Vec<u8> {
         assert!(m > 0 && k > 0 && weight.len() == m * k, "a weight of {m} rows and {k} inputs, {} values", weight.len());
         let (mut starts, mut inputs, mut values) = (vec![0u32], Vec::new(), Vec::new());
-        for group in (0..m).step_by(BLOCK) {
-            for input in 0..k {
-                let block: [f32; BLOCK] = std::array::from_fn(|i| if group + i < m { weight[(group + i) * k + input] } else { 0.0 });
-                if block.iter().any(|value| *value != 0.0) {
-                    inputs.push(u32::try_from(input).expect("fewer than 2^32 inputs"));
-                    values.extend_from_slice(&block);
+        for chunk in (0..k).step_by(CHUNK) {
+            for group in (0..m).step_by(BLOCK) {
+                for input in chunk..k.min(chunk + CHUNK) {
+                    let value = |i: usize| if group + i < m { weight[(group + i) * k + input] } else { 0.0 };
+                    let block: [f32; BLOCK] = std::array::from_fn(value);
+                    if block.iter().any(|value| *value != 0.0) {
+                        inputs.push(u32::try_from(input).expect("fewer than 2^32 inputs"));
+                        values.extend_from_slice(&block);
+                    }
                 }
+                starts.push(u32::try_from(inputs.len()).expect("fewer than 2^32 blocks"));
             }
-            starts.push(u32::try_from(inputs.len()).expect("fewer than 2^32 blocks"));
         }
         let mut packed = Vec::new();
         for words in [&starts, &inputs] {
@@ -72,24 +82,28 @@ impl<'a> Sparse4x1F32<'a> {
             return Err(KernelError::Invalid { name: NAME, reason: format!("cannot have {m} rows of {k} inputs") });
         }
         let groups = m.div_ceil(BLOCK);
-        let starts_bytes = ((groups + 1) * 4).next_multiple_of(bytes::ALIGNMENT);
+        let segments = groups * k.div_ceil(CHUNK);
+        let starts_bytes = ((segments + 1) * 4).next_multiple_of(bytes::ALIGNMENT);
         let Some((head, rest)) = bytes.split_at_checked(starts_bytes) else {
             return Err(KernelError::Length { name: NAME, expected: starts_bytes, actual: bytes.len() });
         };
-        let starts = &bytes::u32s(NAME, head)?[..=groups];
-        let blocks = starts[groups] as usize;
+        let starts = &bytes::u32s(NAME, head)?[..=segments];
+        let blocks = starts[segments] as usize;
         let inputs_bytes = (blocks * 4).next_multiple_of(bytes::ALIGNMENT);
         expect_len(NAME, bytes.len(), starts_bytes + inputs_bytes + blocks * 4 * BLOCK)?;
         let (inputs, values) = rest.split_at(inputs_bytes);
         let inputs = &bytes::u32s(NAME, inputs)?[..blocks];
         let values = bytes::f32s(NAME, values)?.as_chunks::<BLOCK>().0;
         if starts[0] != 0 || !starts.is_sorted() {
-            return Err(KernelError::Sparse("groups of rows do not follow one another".into()));
+            return Err(KernelError::Sparse("segments do not follow one another".into()));
         }
-        for (group, range) in starts.windows(2).enumerate() {
+        for (segment, range) in starts.windows(2).enumerate() {
             let inputs = &inputs[range[0] as usize..range[1] as usize];
-            if !inputs.is_sorted_by(|a, b| a < b) || inputs.last().is_some_and(|last| *last as usize >= k) {
-                return Err(KernelError::Sparse(format!("inputs of row {} are not ascending and below {k}", group * BLOCK)));
+            let chunk = segment / groups * CHUNK..k.min((segment / groups + 1) * CHUNK);
+            let inside = inputs.iter().all(|input| chunk.contains(&(*input as usize)));
+            if !inside || !inputs.is_sorted_by(|a, b| a < b) {
+                let row = segment % groups * BLOCK;
+                return Err(KernelError::Sparse(format!("inputs of row {row} are not ascending and within {chunk:?}")));
             }
         }
         Ok(Sparse4x1F32 { m, k, starts, inputs, values })
@@ -110,10 +124,17 @@ impl<'a> Sparse4x1F32<'a> {
         self.values.len()
     }
 
-    /// The blocks of one group of four rows in the runs that are summed in registers: inputs and values.
-    pub(super) fn runs(&self, group: usize) -> impl Iterator<Item = (Ascending<'a>, &'a [[f32; BLOCK]])> {
-        let (start, end) = (self.starts[group] as usize, self.starts[group + 1] as usize);
-        let (inputs, values, run) = (self.inputs, self.values, run(end - start));
-        (start..end).step_by(run).map(move |at| (Ascending(&inputs[at..end.min(at + run)]), &values[at..end.min(at + run)]))
+    /// Chunks of inputs.
+    pub(super) fn chunks(&self) -> usize {
+        self.k.div_ceil(CHUNK)
+    }
+
+    /// The blocks of one segment in the runs that are summed in registers: inputs and values.
+    pub(super) fn runs(&self, chunk: usize, group: usize) -> impl Iterator<Item = (Ascending<'a>, &'a [[f32; BLOCK]])> {
+        let segment = chunk * self.m.div_ceil(BLOCK) + group;
+        let range = self.starts[segment] as usize..self.starts[segment + 1] as usize;
+        let run = run(self.k);
+        let inputs = self.inputs[range.clone()].chunks(run);
+        inputs.map(Ascending).zip(self.values[range].chunks(run))
     }
 }

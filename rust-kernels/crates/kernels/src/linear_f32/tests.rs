@@ -226,7 +226,7 @@ fn broken_packed_weights_are_refused() {
     for len in 0..good.len() {
         assert!(Sparse4x1F32::view(9, 20, &good[..len]).is_err(), "cut to {len}");
     }
-    let words = good.len() / 4 - view.blocks() * 4;
+    let words = good.len() / 4 - view.blocks() * 4; // all but the values
     for word in 0..words {
         for value in [0u32, 1, 20, 1 << 31, u32::MAX] {
             let mut bad = good.clone();
@@ -243,6 +243,19 @@ fn broken_packed_weights_are_refused() {
     assert!(DenseF32::view(9, 20, &Aligned::new(&[&[0; 4], &dense[..]].concat())[4..]).is_err(), "misaligned");
     assert!(DenseF32::view(0, 20, &[]).is_err());
     assert!(DenseF32::view(usize::MAX, usize::MAX, &[]).is_err());
+}
+
+#[test]
+fn a_sparse_weight_of_several_chunks_matches_the_dense_one() {
+    let mut rng = Rng::from_env(36);
+    let (m, k) = (13, 1700);
+    let case = Case::new(&mut rng, m, k, 2, 0.2, -1.0);
+    let sparse = Aligned::new(&Sparse4x1F32::pack(m, k, &case.w));
+    let weight = WeightF32::Sparse(Sparse4x1F32::view(m, k, &sparse).unwrap());
+    for isa in Isa::available() {
+        let got = case.run(isa, weight, 0..m, Activation::None, 1, Edge::End);
+        assert!(case.worst(&got, true, 0..TOKENS) <= 8.0);
+    }
 }
 
 #[test]

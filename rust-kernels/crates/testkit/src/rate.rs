@@ -1,0 +1,102 @@
+//! How fast this core can go at all: what benches are measured against, seconds before, in the same process.
+
+use std::time::{Duration, Instant};
+
+/// Seconds of the fastest of many runs within about `budget`, at least five.
+pub fn fastest(budget: Duration, mut run: impl FnMut()) -> f64 {
+    let (start, mut best, mut runs) = (Instant::now(), f64::MAX, 0);
+    while runs < 5 || start.elapsed() < budget {
+        let began = Instant::now();
+        run();
+        best = best.min(began.elapsed().as_secs_f64());
+        runs += 1;
+    }
+    best
+}
+
+/// Seconds of the fastest run of each of several alternatives, taken in turn so that clock and neighbours trouble all alike.
+pub fn fastest_in_turn<const N: usize>(budget: Duration, mut runs: [&mut dyn FnMut(); N]) -> [f64; N] {
+    let (start, mut best, mut rounds) = (Instant::now(), [f64::MAX; N], 0);
+    while rounds < 5 || start.elapsed() < budget {
+        for (best, run) in best.iter_mut().zip(&mut runs) {
+            let began = Instant::now();
+            run();
+            *best = best.min(began.elapsed().as_secs_f64());
+        }
+        rounds += 1;
+    }
+    best
+}
+
+macro_rules! rate {
+    ($(#[$doc:meta])* $name:ident, $feature:tt, $width:literal, $op:literal, $reg:literal) => {
+        $(#[$doc])*
+        pub fn $name() -> Option<f64> {
+            #[cfg(target_arch = "x86_64")]
+            if std::is_x86_feature_detected!($feature) {
+                const LOOPS: u64 = 10_000;
+                let seconds = fastest(Duration::from_millis(40), || {
+                    // SAFETY: the feature was just detected; the loop touches the registers it names and nothing else.
+                    unsafe {
+                        std::arch::asm!(
+                            "2:",
+                            concat!($op, " ", $reg, "0, ", $reg, "12, ", $reg, "13"),
+                            concat!($op, " ", $reg, "1, ", $reg, "12, ", $reg, "13"),
+                            concat!($op, " ", $reg, "2, ", $reg, "12, ", $reg, "13"),
+                            concat!($op, " ", $reg, "3, ", $reg, "12, ", $reg, "13"),
+                            concat!($op, " ", $reg, "4, ", $reg, "12, ", $reg, "13"),
+                            concat!($op, " ", $reg, "5, ", $reg, "12, ", $reg, "13"),
+                            concat!($op, " ", $reg, "6, ", $reg, "12, ", $reg, "13"),
+                            concat!($op, " ", $reg, "7, ", $reg, "12, ", $reg, "13"),
+                            concat!($op, " ", $reg, "8, ", $reg, "12, ", $reg, "13"),
+                            concat!($op, " ", $reg, "9, ", $reg, "12, ", $reg, "13"),
+                            concat!($op, " ", $reg, "10, ", $reg, "12, ", $reg, "13"),
+                            concat!($op, " ", $reg, "11, ", $reg, "12, ", $reg, "13"),
+                            "dec {n}", "jnz 2b",
+                            n = inout(reg) LOOPS => _,
+                            out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _, out("xmm5") _, out("xmm6") _,
+                            out("xmm7") _, out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+                        );
+                    }
+                });
+                return Some(LOOPS as f64 * 12.0 * $width / seconds / 1e9);
+            }
+            None
+        }
+    };
+}
+
+rate!(
+    /// 10⁹ f32 multiply-adds a second by `vfmadd231ps zmm` on registers; None without AVX-512F.
+    fma512, "avx512f", 16.0, "vfmadd231ps", "zmm"
+);
+rate!(
+    /// 10⁹ f32 multiply-adds a second by `vfmadd231ps ymm` on registers; None without FMA.
+    fma256, "fma", 8.0, "vfmadd231ps", "ymm"
+);
+rate!(
+    /// 10⁹ u8 × s8 multiply-adds a second by `vpdpbusd zmm` on registers; None without AVX-512 VNNI.
+    vpdpbusd512, "avx512vnni", 64.0, "vpdpbusd", "zmm"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_that_of_a_real_cpu() {
+        for rate in [fma256(), fma512(), vpdpbusd512()].into_iter().flatten() {
+            assert!((1.0..10_000.0).contains(&rate), "{rate}");
+        }
+    }
+
+    #[test]
+    fn the_fastest_run_counts() {
+        let mut calls = 0;
+        fastest(Duration::ZERO, || calls += 1);
+        assert_eq!(calls, 5);
+        let (mut a, mut b) = (0, 0);
+        fastest_in_turn(Duration::ZERO, [&mut || a += 1, &mut || b += 1]);
+        assert_eq!((a, b), (5, 5));
+    }
+}

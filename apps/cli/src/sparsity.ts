@@ -22,13 +22,14 @@ export const SPARSITY_COLUMNS: readonly Column[] = [
 const POLICIES: readonly SparsePolicy[] = ['auto', 'threshold', 'always', 'never'];
 
 /** Zero ratios of each weight over every block shape, and the decision. */
-export async function sparsityReport(path: string, flags: { sparse: string; threshold: string }): Promise<{ rows: Row[] }> {
+export async function sparsityReport(path: string, flags: { sparse: string; threshold: string; html?: string }): Promise<{ rows: Row[] }> {
   const policy = POLICIES.find((name) => name === flags.sparse);
   const threshold = Number(flags.threshold);
   if (!policy) throw new EngineError('E_USAGE', 'usage', `--sparse ${flags.sparse}: expected one of ${POLICIES.join(', ')}`);
   if (!(threshold >= 0 && threshold <= 1))
     throw new EngineError('E_USAGE', 'usage', `--threshold ${flags.threshold}: expected a number from 0 to 1`);
   const graph = await compileModel(path);
+  const entries: HeatMapEntry[] = [];
   const rows = graph.nodes.flatMap((node): Row[] => {
     const constant = node.op === 'InnerProduct' ? graph.constant(node.inputs[1]) : undefined;
     if (!constant) return [];
@@ -36,8 +37,11 @@ export async function sparsityReport(path: string, flags: { sparse: string; thre
     const [first, second] = constant.dims as [number, number];
     const weight = { data: constant.data, out: transposed ? first : second, in: transposed ? second : first, transposed };
     const ratios = Object.fromEntries(Object.entries(BLOCKS).map(([name, block]) => [name, zeroBlockRatio(weight, block)]));
-    const { sparse, reason } = decideSparse(weight, { policy, threshold });
+    const decision = decideSparse(weight, { policy, threshold });
+    const { sparse, reason } = decision;
+    entries.push({ name: node.name, weight, decision });
     return [{ node: node.name, out: weight.out, in: weight.in, ...ratios, kernel: sparse ? 'sparse 4x1' : 'dense', reason }];
   });
+  if (flags.html) await writeFile(flags.html, heatMapPage(`Sparsity of ${path}`, entries), { flag: 'wx' });
   return { rows };
 }

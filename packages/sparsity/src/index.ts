@@ -1,2 +1,4 @@
 export { DEFAULT_BREAK_EVEN, DEFAULT_THRESHOLD, type DecideOptions, decideSparse, type SparseDecision, type SparsePolicy } from './decide';
+export { cornerGrid, type DensityGrid, densityGrid } from './density-grid';
+export { type HeatMapEntry, heatMapPage } from './heat-map';
 export { BLOCKS, type Block, type BlockName, type WeightView, zeroBlockRatio } from './measure';

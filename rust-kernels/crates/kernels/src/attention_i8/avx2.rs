@@ -2,7 +2,8 @@
 
 use super::head::Job;
 use super::products::{Byte, Products, QUAD, Row, tile_reach};
-use crate::dot_u8s8::avx2::{Dot, DotOp, broadcast, dispatch, interleave, load, store};
+use crate::dot_u8s8::avx2::{Dot, DotOp, broadcast, dispatch, interleave, load, splat, store};
+use crate::dot_u8s8::each;
 use crate::panel::TOKENS;
 use neural_engine_isa::{Avx2, Isa, Simd};
 
@@ -68,6 +69,21 @@ impl<D: Dot> Products for By<D> {
             }
         }
         acc
+    }
+
+    #[inline(always)]
+    fn zero_point(self, quads: &[u8]) -> Row<Self> {
+        let (dot, simd) = (self.0, self.simd());
+        let x = dot.x(splat(simd, i32::from_ne_bytes([128; 4])));
+        let mut sums = [simd.splat_i32(0); 4];
+        for quad in quads.chunks_exact(QUAD) {
+            for j in 0..4 {
+                for half in 0..2 {
+                    sums[j][half] = dot.add(sums[j][half], x, dot.w(load(simd, &quad[64 * j + 32 * half..])));
+                }
+            }
+        }
+        each!(sums, |sum| simd.sub_i32(simd.splat_i32(0), sum))
     }
 
     #[inline(always)]

@@ -60,6 +60,20 @@ impl Products for Avx512Vnni {
     }
 
     #[inline(always)]
+    fn zero_point(self, quads: &[u8]) -> Row<Self> {
+        // SAFETY: a chunk holds the 256 bytes that are read; the token proves the features.
+        unsafe {
+            let mut sums = [_mm512_setzero_si512(); 4];
+            for quad in quads.chunks_exact(QUAD) {
+                for j in 0..4 {
+                    sums[j] = _mm512_dpbusd_epi32(sums[j], _mm512_set1_epi8(-128), load(quad.as_ptr().add(64 * j)));
+                }
+            }
+            each!(sums, |sum| _mm512_sub_epi32(_mm512_setzero_si512(), sum))
+        }
+    }
+
+    #[inline(always)]
     fn pack(self, rows: &[Row<Self>; 4], quad: &mut [u8], mut sum: Row<Self>) -> Row<Self> {
         let quad: &mut [u8; QUAD] = quad.first_chunk_mut().expect("room for four rows");
         // SAFETY: register-only instructions, and stores to the array's 256 bytes; the token proves the features.

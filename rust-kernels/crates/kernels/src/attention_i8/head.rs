@@ -30,6 +30,8 @@ pub(super) struct Job<'a> {
     pub v: &'a [i8],
     pub y: &'a mut [u8],
     pub scratch: Scratch<'a>,
+    /// The keys whose biases are in the scratch; empty at first.
+    pub biased: Range<usize>,
 }
 
 /// 64 lanes of f32.
@@ -84,15 +86,23 @@ impl Job<'_> {
         }
     }
 
-    /// Fills the biases of a block's keys, to the base 2.
+    /// Fills the biases of a block's keys, to the base 2, unless they are there already.
     fn biases(&mut self, block: &Block) {
-        let tokens = 4 * block.groups.start..4 * block.groups.end;
-        for (bias, token) in self.scratch.bias.iter_mut().zip(tokens) {
-            *bias = match self.attention.key_bias {
-                _ if !block.keys.contains(&token) => OUTSIDE,
-                Some(key_bias) => (key_bias[token] * LOG2_E).clamp(-MAX_BIAS, MAX_BIAS),
-                None => 0.0,
-            };
+        if self.biased == block.keys {
+            return;
+        }
+        self.biased = block.keys.clone();
+        let first = 4 * block.groups.start;
+        let bias = &mut self.scratch.bias[..4 * block.groups.len()];
+        bias.fill(OUTSIDE);
+        let bias = &mut bias[block.keys.start - first..block.keys.end - first];
+        match self.attention.key_bias {
+            Some(keys) => {
+                for (bias, key) in bias.iter_mut().zip(&keys[block.keys.clone()]) {
+                    *bias = (key * LOG2_E).clamp(-MAX_BIAS, MAX_BIAS);
+                }
+            }
+            None => bias.fill(0.0),
         }
     }
 
@@ -135,13 +145,13 @@ impl Job<'_> {
         for (rows, quad) in rows.chunks_exact(QUAD).zip(self.scratch.k.chunks_exact_mut(QUAD)) {
             p.interleave(rows, quad);
         }
+        let simd = p.simd();
+        let starts = p.zero_point(self.scratch.k);
         let mut sums = [0; TOKENS];
-        for row in rows.chunks_exact(TOKENS) {
-            for (sum, &k) in sums.iter_mut().zip(row) {
-                *sum -= 128 * i32::from(k);
-            }
+        for j in 0..4 {
+            simd.store_i32(&mut sums[16 * j..16 * j + 16], starts[j]);
         }
-        std::array::from_fn(|lane| sums[lane_of(lane)])
+        sums
     }
 
     /// Turns arguments into probabilities and adds them up.

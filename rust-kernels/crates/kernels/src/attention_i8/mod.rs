@@ -104,7 +104,7 @@ impl AttentionI8<'_> {
         if !covers(spans, panel) {
             y.fill(self.zero as u8); // `check` keeps it within 0 to 255
         }
-        let job = Job { attention: self, spans, panel, heads, q, k, v, y, scratch };
+        let job = Job { attention: self, spans, panel, heads, q, k, v, y, scratch, biased: 0..0 };
         #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
         {
             if let Some(token) = isa.avx512_vnni() {

@@ -45,6 +45,9 @@ pub(super) trait Products: Copy {
     /// four s8 of row i and step n start at w\[ROW·i + STEP·n\]. Panics when x or w ends before that.
     fn tile<B: Byte, const ROW: usize, const STEP: usize>(self, acc: [Row<Self>; 4], x: &[u8], w: &[B], steps: usize) -> [Row<Self>; 4];
 
+    /// −128 · the sum of all s8 of each lane, over interleaved rows: what q's zero point adds to every score of a key.
+    fn zero_point(self, quads: &[u8]) -> Row<Self>;
+
     /// Interleaves four rows of probabilities, 0 to 255, and adds the four of each lane to `sum`.
     fn pack(self, rows: &[Row<Self>; 4], quad: &mut [u8], sum: Row<Self>) -> Row<Self>;
 
@@ -84,6 +87,16 @@ impl Products for Scalar {
             }
         }
         acc
+    }
+
+    fn zero_point(self, quads: &[u8]) -> Row<Self> {
+        let mut sums = [[0; 16]; 4];
+        for quad in quads.chunks_exact(QUAD) {
+            for (lane, four) in quad.chunks_exact(4).enumerate() {
+                sums[lane / 16][lane % 16] -= four.iter().map(|&k| 128 * i32::from(k as i8)).sum::<i32>();
+            }
+        }
+        sums
     }
 
     fn pack(self, rows: &[Row<Self>; 4], quad: &mut [u8], mut sum: Row<Self>) -> Row<Self> {

@@ -8,6 +8,7 @@ import { fail } from './errors';
 import type { ExternalRoot } from './external/open';
 import { ExternalStore } from './external/store';
 import { onnx } from './generated/onnx.js';
+import { Place } from './place';
 import { lookAlike } from './sniff';
 import type { OnnxModel, OnnxTensor } from './types';
 import { decodeMessage } from './wire/reader';
@@ -65,5 +66,5 @@ export function decodeTensor(bytes: Uint8Array, options: Pick<DecodeOptions, 'li
   const limits: Limits = { ...LIMITS, ...options.limits };
   scan(bytes, 'TensorProto', limits);
   const context: DecodeContext = { limits, external: undefined, warnings: [], weightBytes: 0 };
-  return decodeTensorMessage(decodeScanned(onnx.TensorProto.decode, bytes, limits), 'tensor', context);
+  return decodeTensorMessage(decodeScanned(onnx.TensorProto.decode, bytes, limits), Place.MODEL.at('tensor'), context);
 }

@@ -1,8 +1,10 @@
 import { EngineError, type ErrorCode, type Stage } from '@neural-engine/core';
+import type { Place } from './place';
 
 /** Throws an EngineError about `where`; the message starts with it. */
-export function fail(code: ErrorCode, stage: Stage, where: string, problem: string, cause?: unknown): never {
-  throw new EngineError(code, stage, `${where}: ${problem}`, { where, ...(cause === undefined ? {} : { cause }) });
+export function fail(code: ErrorCode, stage: Stage, where: string | Place, problem: string, cause?: unknown): never {
+  const place = String(where);
+  throw new EngineError(code, stage, `${place}: ${problem}`, { where: place, ...(cause === undefined ? {} : { cause }) });
 }
 
 /** Quotes text from a file for an error message: control characters escaped, long text cut. */

@@ -1,4 +1,5 @@
 import { fail } from './errors';
+import type { Place } from './place';
 
 /** A 64-bit integer as the codec hands it out. */
 export interface Long64 {
@@ -16,7 +17,7 @@ export function toBigInt(value: Long64): bigint {
 }
 
 /** The value as a number. @throws {EngineError} `code` when a number cannot hold it exactly. */
-export function toSafeNumber(value: Long64, code: 'E_MODEL' | 'E_SHAPE', where: string): number {
+export function toSafeNumber(value: Long64, code: 'E_MODEL' | 'E_SHAPE', where: Place): number {
   const exact = value.high * 2 ** 32 + (value.low >>> 0);
   if (!Number.isSafeInteger(exact) || (value.unsigned && value.high < 0)) {
     fail(code, 'check', where, `${toBigInt(value)} is beyond the integers that can be handled exactly`);
@@ -25,7 +26,7 @@ export function toSafeNumber(value: Long64, code: 'E_MODEL' | 'E_SHAPE', where: 
 }
 
 /** A bigint as the codec takes it; bits beyond 64 are an error. @throws {EngineError} E_MODEL out of range. */
-export function fromBigInt(value: bigint, where: string): Long64 {
+export function fromBigInt(value: bigint, where: string | Place): Long64 {
   if (value < -(2n ** 63n) || value >= 2n ** 63n) fail('E_MODEL', 'save', where, `${value} does not fit in 64 bits`);
   return { low: Number(BigInt.asIntN(32, value)), high: Number(BigInt.asIntN(32, value >> 32n)), unsigned: false };
 }

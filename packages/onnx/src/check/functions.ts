@@ -1,5 +1,6 @@
 import type { Limits } from '@neural-engine/core';
 import { fail, quote } from '../errors';
+import { Place } from '../place';
 import type { OnnxFunction, OnnxModel, OnnxNode } from '../types';
 import { type CheckContext, checkNodes } from './graph';
 import { Scope } from './scope';
@@ -35,7 +36,7 @@ function checkCalls(functions: ReadonlyMap<string, OnnxFunction>, limits: Pick<L
     while (stack.length > 0) {
       const key = stack.at(-1)!;
       const below = callees.get(key)!;
-      const where = `function ${quote(functions.get(key)!.name)}`;
+      const where = Place.MODEL.at('function', functions.get(key)!.name);
       if (typeof heights.get(key) === 'number') {
         stack.pop();
         continue;
@@ -58,7 +59,7 @@ function checkCalls(functions: ReadonlyMap<string, OnnxFunction>, limits: Pick<L
 }
 
 function checkBody(each: OnnxFunction, limits: Pick<Limits, 'nesting'>): void {
-  const where = `function ${quote(each.name)}`;
+  const where = Place.MODEL.at('function', each.name);
   if (each.name === '') fail('E_MODEL', 'check', where, 'has no name');
   const attributes = new Set([...each.attributes, ...each.defaults.keys()]);
   if (attributes.size < each.attributes.length + each.defaults.size) fail('E_MODEL', 'check', where, 'declares an attribute twice');
@@ -69,7 +70,7 @@ function checkBody(each: OnnxFunction, limits: Pick<Limits, 'nesting'>): void {
     scope.names.add(input);
   }
   const context: CheckContext = { opsets: each.opsets, limits, functionAttributes: attributes };
-  checkNodes(each.nodes, scope, `${where}: `, context, 0);
+  checkNodes(each.nodes, scope, where, context, 0);
   for (const output of each.outputs) {
     if (!scope.has(output)) fail('E_MODEL', 'check', where, `its output ${quote(output)} is made by no node`);
   }
@@ -80,7 +81,8 @@ export function checkFunctions(model: OnnxModel, limits: Pick<Limits, 'nesting'>
   const functions = new Map<string, OnnxFunction>();
   for (const each of model.functions) {
     const key = keyOf(each.domain, each.name, each.overload);
-    if (functions.has(key)) fail('E_MODEL', 'check', `function ${quote(each.name)}`, `is defined twice in domain ${quote(each.domain)}`);
+    if (functions.has(key))
+      fail('E_MODEL', 'check', Place.MODEL.at('function', each.name), `is defined twice in domain ${quote(each.domain)}`);
     functions.set(key, each);
   }
   checkCalls(functions, limits);

@@ -1,5 +1,6 @@
 import type { Limits } from '@neural-engine/core';
 import { fail, quote } from '../errors';
+import { Place } from '../place';
 import type { OnnxModel } from '../types';
 import { checkFunctions } from './functions';
 import { checkGraph, DEFAULT_CHECK_LIMITS } from './graph';
@@ -36,5 +37,5 @@ export function checkModel(model: OnnxModel, options: { limits?: Partial<Pick<Li
   const limits = { ...DEFAULT_CHECK_LIMITS, ...options.limits };
   checkVersions(model);
   checkFunctions(model, limits);
-  checkGraph(model.graph, new Scope(), '', { opsets: model.opsets, limits });
+  checkGraph(model.graph, new Scope(), Place.MODEL, { opsets: model.opsets, limits });
 }

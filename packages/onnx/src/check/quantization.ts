@@ -1,6 +1,6 @@
 import { fromBf16, fromF16, sameDims } from '@neural-engine/core';
-import { describeNode } from '../decode/node';
 import { fail, quote } from '../errors';
+import type { Place } from '../place';
 import type { OnnxDType, OnnxNode, OnnxTensor } from '../types';
 import type { Scope } from './scope';
 
@@ -56,7 +56,7 @@ function scaleAt(scale: OnnxTensor, index: number): number {
 const isScaleType = (dtype: OnnxDType): boolean => ['f32', 'f64', 'f16', 'bf16', 'FLOAT8E8M0'].includes(dtype);
 
 /** Every scale is finite, positive, and large enough that dividing by it does not overflow. */
-function checkScale(scale: OnnxTensor, name: string, where: string): void {
+function checkScale(scale: OnnxTensor, name: string, where: Place): void {
   if (!isScaleType(scale.dtype)) fail('E_QUANT', 'check', where, `the scale ${quote(name)} is ${scale.dtype}, not a float`);
   const count = scale.dims.reduce((product, dim) => product * dim, 1);
   for (let i = 0; i < count; i++) {
@@ -78,7 +78,7 @@ function quantizedType(node: OnnxNode, operand: Operand, scope: Scope): OnnxDTyp
   return operand.value === undefined ? undefined : scope.constant(node.inputs[operand.value])?.dtype;
 }
 
-function checkZeroPoint(node: OnnxNode, operand: Operand, scale: OnnxTensor | undefined, scope: Scope, where: string): void {
+function checkZeroPoint(node: OnnxNode, operand: Operand, scale: OnnxTensor | undefined, scope: Scope, where: Place): void {
   const name = node.inputs[operand.zeroPoint];
   const zeroPoint = scope.constant(name);
   if (zeroPoint === undefined) return;
@@ -101,7 +101,7 @@ const intAttribute = (node: OnnxNode, name: string, fallback: number): number =>
 };
 
 /** Scales along an axis: as many as the axis is long; or in blocks: as many as blocks. */
-function checkScaleShape(node: OnnxNode, scale: OnnxTensor, scope: Scope, where: string): void {
+function checkScaleShape(node: OnnxNode, scale: OnnxTensor, scope: Scope, where: Place): void {
   const shape = scope.shape(node.inputs[0]);
   if (shape === undefined || scale.dims.length === 0 || scale.dims.every((dim) => dim === 1)) return;
   const rank = shape.length;
@@ -133,10 +133,9 @@ function checkScaleShape(node: OnnxNode, scale: OnnxTensor, scope: Scope, where:
  * Checks the quantisation parameters of a node, as far as they are constants.
  * @throws {EngineError} E_QUANT a scale that is not positive and finite, a zero point of a wrong type, or counts that do not fit the axis.
  */
-export function checkQuantization(node: OnnxNode, scope: Scope, prefix: string): void {
+export function checkQuantization(node: OnnxNode, scope: Scope, where: Place): void {
   const operands = OPERANDS.get(node.opType);
   if (operands === undefined || (node.domain !== '' && node.domain !== 'com.microsoft')) return;
-  const where = `${prefix}${describeNode(node)}`;
   for (const operand of operands) {
     const name = node.inputs[operand.scale];
     const scale = scope.constant(name);

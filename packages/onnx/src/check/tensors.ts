@@ -1,11 +1,11 @@
-import { elementCount } from '@neural-engine/core';
 import { packedBytes } from '../dtypes';
-import { fail, quote } from '../errors';
+import { fail } from '../errors';
+import { countElements, type Place } from '../place';
 import type { OnnxSparseTensor, OnnxTensor } from '../types';
 
 /** Checks that a tensor holds what its dims say, without reading it. @throws {EngineError} E_MODEL, E_SHAPE, E_LIMIT. */
-export function checkTensor(tensor: OnnxTensor, where: string): void {
-  const count = elementCount(tensor.dims, where);
+export function checkTensor(tensor: OnnxTensor, where: Place): void {
+  const count = countElements(tensor.dims, where);
   if (tensor.dtype === 'UNDEFINED') fail('E_MODEL', 'check', where, 'has no element type');
   if (tensor.dtype === 'string') {
     const strings = tensor.stringBytes?.length ?? 0;
@@ -33,11 +33,11 @@ function stridesOf(dims: readonly number[]): bigint[] {
  * Checks a sparse tensor: as many indices as values, each inside the shape, ascending without repeats.
  * @throws {EngineError} E_SPARSE naming the first bad index.
  */
-export function checkSparseTensor(tensor: OnnxSparseTensor, where: string): void {
+export function checkSparseTensor(tensor: OnnxSparseTensor, where: Place): void {
   const { values, indices, dims } = tensor;
-  checkTensor(values, `${where}: values`);
-  checkTensor(indices, `${where}: indices`);
-  const size = BigInt(elementCount(dims, where));
+  checkTensor(values, where.at('values'));
+  checkTensor(indices, where.at('indices'));
+  const size = BigInt(countElements(dims, where));
   const nonZeros = values.dims[0];
   if (values.dims.length !== 1 || nonZeros === undefined) fail('E_SPARSE', 'check', where, `values have rank ${values.dims.length}, not 1`);
   if (indices.dtype !== 's64') fail('E_SPARSE', 'check', where, `indices are ${indices.dtype}, not s64`);
@@ -65,6 +65,3 @@ export function checkSparseTensor(tensor: OnnxSparseTensor, where: string): void
     previous = linear;
   }
 }
-
-/** Names a tensor of a graph in messages. */
-export const describeTensor = (prefix: string, role: string, name: string): string => `${prefix}${role} ${quote(name)}`;

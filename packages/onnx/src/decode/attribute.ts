@@ -1,6 +1,7 @@
-import { fail, quote } from '../errors';
+import { fail } from '../errors';
 import type { onnx } from '../generated/onnx.js';
 import { type Long64, toBigInt } from '../long';
+import type { Place } from '../place';
 import type { OnnxAttribute, OnnxValueAttributeType } from '../types';
 import { type DecodeContext, has, looseText, strictText, toNotes } from './context';
 import { decodeGraph } from './graph';
@@ -54,7 +55,7 @@ const isFilled = (message: AttributeMessage, field: ValueField): boolean => {
 };
 
 /** Finds out what the attribute holds. @throws {EngineError} E_MODEL several values, none, or not the one `type` announces. */
-function kindOf(message: AttributeMessage, where: string): OnnxValueAttributeType {
+function kindOf(message: AttributeMessage, where: Place): OnnxValueAttributeType {
   const filled = FIELDS.filter((field) => isFilled(message, field));
   const number = message.type ?? 0;
   const row = TYPES[number];
@@ -75,10 +76,10 @@ function toStrings(bytes: readonly Uint8Array[]): { value: string[]; raw?: Uint8
   return { value: bytes.map(looseText), raw: [...bytes] };
 }
 
-const required = <T>(value: T | null | undefined, type: string, where: string): T =>
+const required = <T>(value: T | null | undefined, type: string, where: Place): T =>
   value ?? fail('E_MODEL', 'check', where, `is declared ${type} and holds no value`);
 
-function decodeValue(message: AttributeMessage, type: OnnxValueAttributeType, where: string, context: DecodeContext): OnnxAttribute {
+function decodeValue(message: AttributeMessage, type: OnnxValueAttributeType, where: Place, context: DecodeContext): OnnxAttribute {
   switch (type) {
     case 'float':
       return { type, value: message.f ?? 0 };
@@ -89,11 +90,11 @@ function decodeValue(message: AttributeMessage, type: OnnxValueAttributeType, wh
       return { type, value: value[0]!, ...(raw === undefined ? {} : { raw: raw[0]! }) };
     }
     case 'tensor':
-      return { type, value: decodeTensorMessage(required(message.t, type, where), `${where}: tensor`, context) };
+      return { type, value: decodeTensorMessage(required(message.t, type, where), where.at('tensor'), context) };
     case 'graph':
-      return { type, value: decodeGraph(required(message.g, type, where), `${where}: `, context) };
+      return { type, value: decodeGraph(required(message.g, type, where), where, context) };
     case 'sparseTensor':
-      return { type, value: decodeSparseTensor(required(message.sparseTensor, type, where), `${where}: sparse tensor`, context) };
+      return { type, value: decodeSparseTensor(required(message.sparseTensor, type, where), where.at('sparse tensor'), context) };
     case 'valueType':
       return { type, value: decodeType(required(message.tp, type, where), where) };
     case 'floats':
@@ -103,17 +104,17 @@ function decodeValue(message: AttributeMessage, type: OnnxValueAttributeType, wh
     case 'strings':
       return { type, ...toStrings(message.strings ?? []) };
     case 'tensors':
-      return { type, value: (message.tensors ?? []).map((tensor) => decodeTensorMessage(tensor, `${where}: tensor`, context)) };
+      return { type, value: (message.tensors ?? []).map((tensor) => decodeTensorMessage(tensor, where.at('tensor'), context)) };
     case 'graphs':
-      return { type, value: (message.graphs ?? []).map((graph) => decodeGraph(graph, `${where}: `, context)) };
+      return { type, value: (message.graphs ?? []).map((graph) => decodeGraph(graph, where, context)) };
     case 'sparseTensors':
-      return { type, value: (message.sparseTensors ?? []).map((tensor) => decodeSparseTensor(tensor, `${where}: sparse tensor`, context)) };
+      return { type, value: (message.sparseTensors ?? []).map((tensor) => decodeSparseTensor(tensor, where.at('sparse tensor'), context)) };
     case 'valueTypes':
       return { type, value: (message.typeProtos ?? []).map((each) => decodeType(each, where)) };
   }
 }
 
-function decodeAttribute(message: AttributeMessage, where: string, context: DecodeContext): OnnxAttribute {
+function decodeAttribute(message: AttributeMessage, where: Place, context: DecodeContext): OnnxAttribute {
   const doc = toNotes({ docString: message.docString }, where);
   if (message.refAttrName) {
     if (FIELDS.some((field) => isFilled(message, field)))
@@ -126,13 +127,13 @@ function decodeAttribute(message: AttributeMessage, where: string, context: Deco
 /** Converts a node's attributes, keyed by name. @throws {EngineError} E_MODEL a name twice or empty, or a value that contradicts its type. */
 export function decodeAttributes(
   messages: readonly AttributeMessage[] | null | undefined,
-  owner: string,
+  owner: Place,
   context: DecodeContext,
 ): Map<string, OnnxAttribute> {
   const attributes = new Map<string, OnnxAttribute>();
   for (const message of messages ?? []) {
     const name = message.name ?? '';
-    const where = `${owner}: attribute ${quote(name)}`;
+    const where = owner.at('attribute', name);
     if (name === '') fail('E_MODEL', 'check', owner, 'has an attribute without a name');
     if (attributes.has(name)) fail('E_MODEL', 'check', where, 'appears twice');
     attributes.set(name, decodeAttribute(message, where, context));

@@ -3,6 +3,7 @@ import { fail, quote } from '../errors';
 import type { ExternalStore } from '../external/store';
 import type { onnx } from '../generated/onnx.js';
 import { type Long64, toSafeNumber } from '../long';
+import type { Place } from '../place';
 
 /** What the conversion of one file shares between its parts. */
 export interface DecodeContext {
@@ -33,7 +34,7 @@ export function strictText(bytes: Uint8Array): string | undefined {
 export const has = <T extends object>(message: T, field: keyof T): boolean => Object.hasOwn(message, field) && message[field] != null;
 
 /** Converts string pairs to a Map. @throws {EngineError} E_MODEL a key twice. */
-export function toMap(entries: readonly onnx.StringStringEntryProto.$Properties[] | null | undefined, where: string): Map<string, string> {
+export function toMap(entries: readonly onnx.StringStringEntryProto.$Properties[] | null | undefined, where: Place): Map<string, string> {
   const map = new Map<string, string>();
   for (const { key, value } of entries ?? []) {
     if (map.has(key ?? '')) fail('E_MODEL', 'check', where, `the key ${quote(key ?? '')} appears twice`);
@@ -51,23 +52,23 @@ export interface Notes {
 /** Converts the fields that most messages share. @throws {EngineError} E_MODEL a metadata key twice. */
 export function toNotes(
   message: { docString?: Uint8Array | null; metadataProps?: readonly onnx.StringStringEntryProto.$Properties[] | null },
-  where: string,
+  where: Place,
 ): Notes {
   const notes: Notes = {};
   if (message.docString?.byteLength) notes.docString = looseText(message.docString);
-  if (message.metadataProps?.length) notes.metadata = toMap(message.metadataProps, `${where}: metadata_props`);
+  if (message.metadataProps?.length) notes.metadata = toMap(message.metadataProps, where.at('metadata_props'));
   return notes;
 }
 
 /** Domain → version, with `ai.onnx` written as the empty domain. @throws {EngineError} E_MODEL a domain with two versions. */
-export function toOpsets(imports: readonly onnx.OperatorSetIdProto.$Properties[] | null | undefined, where: string): Map<string, number> {
+export function toOpsets(imports: readonly onnx.OperatorSetIdProto.$Properties[] | null | undefined, where: Place): Map<string, number> {
   const opsets = new Map<string, number>();
   for (const entry of imports ?? []) {
     const domain = normalizeDomain(entry.domain ?? '');
     const version = toSafeNumber(
       (entry.version as Long64 | null | undefined) ?? { low: 0, high: 0, unsigned: false },
       'E_MODEL',
-      `${where}: opset_import of ${quote(domain)}`,
+      where.at('opset_import of', domain),
     );
     const known = opsets.get(domain);
     if (known !== undefined && known !== version) {

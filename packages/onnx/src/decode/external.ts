@@ -1,12 +1,13 @@
 import { fail, quote } from '../errors';
 import type { ExternalRange } from '../external/store';
 import type { onnx } from '../generated/onnx.js';
+import type { Place } from '../place';
 import type { DecodeContext } from './context';
 
 const KNOWN_KEYS = new Set(['location', 'offset', 'length', 'checksum']);
 
 /** Reads a decimal count exactly. @throws {EngineError} E_MODEL not a plain decimal number, or beyond exact integers. */
-function toCount(text: string | undefined, key: string, where: string): number | undefined {
+function toCount(text: string | undefined, key: string, where: Place): number | undefined {
   if (text === undefined) return undefined;
   const value = /^[0-9]{1,20}$/.test(text) ? Number(text) : Number.NaN;
   if (!Number.isSafeInteger(value))
@@ -24,7 +25,7 @@ export function externalReference(
   message: onnx.TensorProto.$Properties,
   needed: number,
   context: DecodeContext,
-  where: string,
+  where: Place,
 ): ExternalRange {
   const entries = new Map<string, string>();
   for (const { key, value } of message.externalData ?? []) {

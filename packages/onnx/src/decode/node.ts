@@ -1,6 +1,7 @@
 import { quote } from '../errors';
 import type { onnx } from '../generated/onnx.js';
 import { type Long64, toBigInt } from '../long';
+import type { Place } from '../place';
 import type { OnnxNode, OnnxNodeDevices, OnnxSharding } from '../types';
 import { decodeAttributes } from './attribute';
 import { type DecodeContext, has, normalizeDomain, toNotes } from './context';
@@ -35,9 +36,9 @@ const decodeDevices = (message: onnx.NodeDeviceConfigurationProto.$Properties): 
 });
 
 /** Converts one node with all it holds. @throws {EngineError} as {@link decodeAttributes}. */
-export function decodeNode(message: onnx.NodeProto.$Properties, prefix: string, context: DecodeContext): OnnxNode {
+export function decodeNode(message: onnx.NodeProto.$Properties, outer: Place, context: DecodeContext): OnnxNode {
   const outputs = message.output?.length ? message.output : [];
-  const where = `${prefix}${describeNode({ name: message.name, opType: message.opType, outputs })}`;
+  const where = outer.at(() => describeNode({ name: message.name, opType: message.opType, outputs }));
   const node: OnnxNode = {
     name: message.name ?? '',
     opType: message.opType ?? '',

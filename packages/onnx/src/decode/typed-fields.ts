@@ -2,6 +2,7 @@ import { dtypeBits } from '../dtypes';
 import { fail } from '../errors';
 import type { onnx } from '../generated/onnx.js';
 import type { Long64 } from '../long';
+import type { Place } from '../place';
 import type { OnnxDType } from '../types';
 
 /** The fields of TensorProto that hold elements one by one. */
@@ -40,7 +41,7 @@ function longs(values: readonly Long64[]): Uint8Array {
 }
 
 /** uint64_data → u32 elements. */
-function narrowLongs(values: readonly Long64[], where: string): Uint8Array {
+function narrowLongs(values: readonly Long64[], where: Place): Uint8Array {
   return bytesOf(
     Uint32Array.from(values, (value, i) =>
       value.high === 0 ? value.low : fail('E_MODEL', 'check', where, `element ${i} does not fit in u32`),
@@ -49,7 +50,7 @@ function narrowLongs(values: readonly Long64[], where: string): Uint8Array {
 }
 
 /** int32_data → elements of 8, 16 or 32 bits; types below 8 bits come packed, one byte an entry. */
-function narrowInts(values: readonly number[], dtype: OnnxDType, where: string): Uint8Array {
+function narrowInts(values: readonly number[], dtype: OnnxDType, where: Place): Uint8Array {
   const bits = Math.max(8, dtypeBits(dtype)!);
   if (bits === 32) return bytesOf(Int32Array.from(values));
   const least = -(2 ** (bits - 1));
@@ -64,7 +65,7 @@ function narrowInts(values: readonly number[], dtype: OnnxDType, where: string):
  * The elements of a typed field as the little-endian bytes that `raw_data` would hold.
  * @throws {EngineError} E_MODEL the field is not the dtype's own, or an element does not fit.
  */
-export function typedBytes(message: onnx.TensorProto.$Properties, field: TypedField, dtype: OnnxDType, where: string): Uint8Array {
+export function typedBytes(message: onnx.TensorProto.$Properties, field: TypedField, dtype: OnnxDType, where: Place): Uint8Array {
   if (field !== fieldOf(dtype)) fail('E_MODEL', 'check', where, `${dtype} elements do not belong in ${field.replace('Data', '_data')}`);
   switch (field) {
     case 'floatData':

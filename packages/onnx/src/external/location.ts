@@ -1,4 +1,5 @@
 import { fail } from '../errors';
+import type { Place } from '../place';
 
 const DRIVE = /^[A-Za-z]:/;
 const SCHEME = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//;
@@ -10,7 +11,7 @@ const SCHEME = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//;
  * Accepts `weights.bin`, `./weights.bin`, `sub/weights.bin`. Components of `.` are dropped.
  * @throws {EngineError} E_PATH empty, absolute (also Windows and URL forms), with `..`, a backslash or NUL, or naming a folder.
  */
-export function parseLocation(location: string, where: string): string[] {
+export function parseLocation(location: string, where: Place): string[] {
   const refuse = (problem: string): never => fail('E_PATH', 'load', where, `the external data location ${problem}`);
   if (location === '') refuse('is empty');
   if (location.includes('\0')) refuse('holds a NUL character');

@@ -1,6 +1,7 @@
 import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fail } from '../errors';
+import type { Place } from '../place';
 
 const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_DIRECTORY = 0 } = constants;
 
@@ -161,7 +162,7 @@ const EXPLANATIONS: Record<Exclude<Refusal, 'missing'>, string> = {
  * Opens a file of external data for reading, never following links out of the model's folder and never blocking.
  * @throws {EngineError} E_NOT_FOUND, or E_PATH with what the path is instead of a plain file below the model's folder.
  */
-export function openExternal(root: ExternalRoot, parts: readonly string[], where: string): OpenedFile {
+export function openExternal(root: ExternalRoot, parts: readonly string[], where: Place): OpenedFile {
   let file: OpenedFile;
   try {
     file = openAllowed(root, parts);

@@ -1,5 +1,6 @@
 import { type BigIntStats, closeSync, fstatSync, readSync } from 'node:fs';
 import { fail } from '../errors';
+import type { Place } from '../place';
 import { parseLocation } from './location';
 import { type ExternalRoot, openExternal } from './open';
 
@@ -26,7 +27,7 @@ export class ExternalStore {
   constructor(private readonly root: ExternalRoot) {}
 
   /** Checks the file behind `location` once. @throws {EngineError} E_PATH, E_NOT_FOUND. */
-  private file(location: string, where: string): { parts: string[]; stats: BigIntStats } {
+  private file(location: string, where: Place): { parts: string[]; stats: BigIntStats } {
     const known = this.files.get(location);
     if (known !== undefined) return known;
     const parts = parseLocation(location, where);
@@ -41,7 +42,7 @@ export class ExternalStore {
    * Checks that [offset, offset + length) lies in the file; without a length, the range runs to the file's end.
    * @throws {EngineError} E_MODEL out of the file; E_PATH, E_NOT_FOUND.
    */
-  range(location: string, offset: number, length: number | undefined, where: string): ExternalRange {
+  range(location: string, offset: number, length: number | undefined, where: Place): ExternalRange {
     const file = this.file(location, where);
     const size = Number(file.stats.size);
     if (offset > size) fail('E_MODEL', 'load', where, `offset ${offset} lies past the end of "${location}" (${size} bytes)`);
@@ -52,7 +53,7 @@ export class ExternalStore {
     return { location, offset, length: bytes, read: () => this.read(file, offset, bytes, where) };
   }
 
-  private read(file: { parts: string[]; stats: BigIntStats }, offset: number, length: number, where: string): Uint8Array {
+  private read(file: { parts: string[]; stats: BigIntStats }, offset: number, length: number, where: Place): Uint8Array {
     const opened = openExternal(this.root, file.parts, where);
     try {
       const changed = (): never =>

@@ -15,7 +15,7 @@ const MESSAGE_BYTES = new Map<string, number>([
   ['TrainingInfoProto', 1000],
 ]);
 
-const OTHER_MESSAGE_BYTES = 300;
+const OTHER_MESSAGE_BYTES = 400;
 
 export const messageCost = (name: string): number => MESSAGE_BYTES.get(name) ?? OTHER_MESSAGE_BYTES;
 
@@ -23,9 +23,9 @@ export const messageCost = (name: string): number => MESSAGE_BYTES.get(name) ?? 
 export const BYTES_COST = 250;
 
 /** A string of `length` bytes, and its place in an array. */
-export const stringCost = (length: number): number => 80 + 2 * length;
+export const stringCost = (length: number): number => 100 + 3 * length;
 
 /** One element of a repeated number: a boxed 64-bit integer; a number in an array that grew by halves. */
-export const VARINT64_COST = 110;
-export const VARINT32_COST = 24;
+export const VARINT64_COST = 150;
+export const VARINT32_COST = 28;
 export const FLOAT_COST = 20;

@@ -4,7 +4,7 @@
 //! regions and none inside. The planner decides shapes, offsets, kernels and regions; [`crate::validate`] checks every offset,
 //! length, index and weight once, and the executor then runs without checks. Offsets are in bytes, multiples of 64.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Version of this format, of the packed weights and of the native entry points. Both sides refuse another's.
 pub const ABI: u32 = 1;
@@ -47,7 +47,7 @@ pub struct Port {
 }
 
 /// Element types, spelt as in TypeScript.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, Hash)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)]
 pub enum DType {
@@ -205,6 +205,7 @@ pub enum Activation {
 /// One kernel call per unit.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+#[allow(missing_docs)] // fields are described with their step
 pub enum Step {
     /// Fills a token space from a mask, rows `[batch, seq]` s64/s32/f32/bool (non-zero = token); without a mask every row is a token.
     /// `masked_bias` is the additive key bias of masked tokens that are kept.

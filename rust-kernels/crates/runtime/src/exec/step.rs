@@ -1,0 +1,396 @@
+//! One step on one thread: operands to slices, then one kernel call.
+
+use super::memory::{Bases, Place};
+use super::{Run, share};
+use crate::error::{ErrorCode, Result, RuntimeError};
+use crate::generic::{GenericError, RawTensor, RawTensorMut};
+use crate::program::{self, DType};
+use crate::validate::buffers::{Panels, Rows, SpaceSize};
+use crate::validate::op::{Op, ResidualOp};
+use crate::validate::{Division, Prepared};
+use neural_engine_kernels::code::Codes;
+use neural_engine_kernels::embed::{Ids, Lookup, Table, embed};
+use neural_engine_kernels::layer_norm::LayerNorm;
+use neural_engine_kernels::linear_f32::{LinearF32, ROW_GRANULE as F32_GRANULE};
+use neural_engine_kernels::linear_i8::LinearI8;
+use neural_engine_kernels::panel::{Io, Residual, TOKENS};
+use neural_engine_kernels::tokens::{Mask, TokenMap};
+use neural_engine_kernels::{Activation, Code, KernelError, activate, add, rows};
+use std::cell::Cell;
+use std::ops::Range;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+/// Most panels of one kernel call.
+const MAX_PANELS: usize = 4;
+
+/// What a thread needs for its steps.
+pub struct Thread<'r> {
+    /// The run.
+    pub run: &'r Run<'r>,
+    /// Its memories as this thread sees them.
+    pub bases: Bases<'r>,
+    /// For kernels' own use.
+    pub kernel_scratch: &'r mut [u8],
+    /// Number of the thread.
+    pub thread: usize,
+}
+
+/// Spaces are written by one step that has a region to itself, so this never waits.
+pub fn read_lock(space: &RwLock<TokenMap>) -> RwLockReadGuard<'_, TokenMap> {
+    space.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Empties a token space for its `token_map` step, fills a row space; later fills allocate nothing.
+pub fn reset_space(map: &mut TokenMap, size: &SpaceSize) -> Result<()> {
+    map.reserve(if size.seq == 0 { 0 } else { size.rows / size.seq }, size.seq);
+    if size.tokens {
+        map.clear();
+        return Ok(());
+    }
+    Ok(map.fill_rows(size.rows)?)
+}
+
+/// Bytes that the kernels of a program need from each thread.
+pub fn kernel_scratch(prepared: &Prepared) -> usize {
+    let of = |op: &Op, panels: usize| match *op {
+        Op::LinearI8 { .. } => linear_i8(prepared, op).map_or(0, |linear| linear.scratch_len(panels)),
+        _ => 0,
+    };
+    let each = |region: &crate::validate::PreparedRegion| {
+        let panels = match region.division {
+            Division::Panels { group, .. } => group,
+            _ => MAX_PANELS,
+        };
+        region.ops.iter().map(|op| of(op, panels)).max().unwrap_or(0)
+    };
+    prepared.regions.iter().map(each).max().unwrap_or(0)
+}
+
+fn act(act: program::Activation) -> Activation {
+    match act {
+        program::Activation::None => Activation::None,
+        program::Activation::GeluErf => Activation::GeluErf,
+        program::Activation::GeluTanh => Activation::GeluTanh,
+        program::Activation::Relu => Activation::Relu,
+        program::Activation::Tanh => Activation::Tanh,
+        program::Activation::Sigmoid => Activation::Sigmoid,
+    }
+}
+
+fn code(code: program::Code) -> Code {
+    Code { scale: code.scale, zero: code.zero }
+}
+
+/// A kernel refused what validation let through.
+fn bug(error: KernelError) -> RuntimeError {
+    RuntimeError::new(ErrorCode::Internal, format!("a kernel refused its operands: {error}"))
+}
+
+fn wrong_division(op: &Op) -> RuntimeError {
+    RuntimeError::new(ErrorCode::Internal, format!("{} cannot be divided like this", op.name()))
+}
+
+/// A raw weight as numbers; validation proved kind and length.
+fn constant<T: crate::bytes::Plain>(prepared: &Prepared, weight: usize) -> Result<&[T]> {
+    let elements = prepared.weights.tensor(weight)?.elements();
+    elements.ok_or_else(|| RuntimeError::new(ErrorCode::Internal, "a weight is not aligned for its elements"))
+}
+
+fn linear_f32<'p>(prepared: &'p Prepared, op: &Op) -> Result<LinearF32<'p>> {
+    let Op::Linear { weight, bias, act: activation, .. } = *op else { return Err(wrong_division(op)) };
+    let bias = bias.map(|bias| constant(prepared, bias)).transpose()?;
+    Ok(LinearF32 { weight: prepared.weights.linear_f32(weight)?, bias, act: act(activation) })
+}
+
+fn linear_i8<'p>(prepared: &'p Prepared, op: &Op) -> Result<LinearI8<'p>> {
+    let Op::LinearI8 { weight, init, mul, add, act: activation, code: output, table, .. } = *op else {
+        return Err(wrong_division(op));
+    };
+    let table = match table {
+        Some(table) => constant::<u8>(prepared, table)?.first_chunk(),
+        None => None,
+    };
+    Ok(LinearI8 {
+        weight: prepared.weights.linear_i8(weight)?,
+        init: constant(prepared, init)?,
+        mul: constant(prepared, mul)?,
+        add: constant(prepared, add)?,
+        act: act(activation),
+        code: output.map(code),
+        table,
+    })
+}
+
+/// Panels of one unit with their place in it.
+fn places(unit: Range<usize>) -> impl Iterator<Item = Place> {
+    unit.enumerate().map(|(local, panel)| Place { panel, local })
+}
+
+impl<'r> Thread<'r> {
+    /// Runs a step on one unit of panels.
+    pub fn panel_step(&mut self, op: &Op, map: &TokenMap, unit: Range<usize>) -> Result<()> {
+        let isa = self.run.isa;
+        // SAFETY of all reads and writes below: the operands are those of a program that validation proved. Panels of this unit are
+        // used by this thread alone in this region, what is read across units is written by nobody, and the operands of one step
+        // do not overlap except where it is handled by using one slice.
+        match op {
+            Op::Linear { x, y, residual, .. } => {
+                let linear = linear_f32(self.run.prepared, op)?;
+                let rows = 0..linear.weight.rows();
+                self.product(x, y, residual, rows.clone(), unit, |_, ios| linear.run(isa, rows.clone(), ios))
+            }
+            Op::LinearI8 { x, y, residual, .. } => {
+                let linear = linear_i8(self.run.prepared, op)?;
+                self.product_i8(&linear, x, y, residual, 0..linear.weight.m(), unit)
+            }
+            Op::Embed { y, ids, word, position, types } => {
+                let mut lookups = [Lookup { name: "token ids", table: self.table(word), ids: self.ids(ids) }; 3];
+                let mut count = 1;
+                if let Some(position) = position {
+                    let seq = self.run.prepared.declared.spaces[y.space].seq;
+                    lookups[count] = Lookup { name: "positions", table: self.table(position), ids: Ids::Modulo(seq) };
+                    count += 1;
+                }
+                if let Some((types, table)) = types {
+                    lookups[count] = Lookup { name: "token types", table: self.table(table), ids: self.ids(types) };
+                    count += 1;
+                }
+                for place in places(unit) {
+                    // SAFETY: see the top of the function.
+                    let panel = unsafe { self.bases.write(y, place) };
+                    embed(isa, map.panel_rows(place.panel), y.features, &lookups[..count], panel).map_err(|error| match error {
+                        KernelError::Invalid { .. } => RuntimeError::new(ErrorCode::Request, error.to_string()),
+                        _ => bug(error),
+                    })?;
+                }
+                Ok(())
+            }
+            Op::FromRows { x, y } => {
+                // SAFETY: see the top of the function.
+                let matrix = unsafe { self.bases.rows(x) };
+                each(unit, |place| {
+                    // SAFETY: see the top of the function.
+                    let panel = unsafe { self.bases.write(y, place) };
+                    rows::from_rows(isa, map.panel_rows(place.panel), y.features, matrix, panel)
+                })
+            }
+            Op::ToRows { x, y } => {
+                // SAFETY: the output's range was proved; panels have different rows, and cells are only written to those of this
+                // unit: its tokens and the gaps before them.
+                let matrix = unsafe { std::slice::from_raw_parts(self.bases.at(y.loc).cast::<Cell<f32>>(), y.len) };
+                each(unit, |place| {
+                    let tokens = map.panel_rows(place.panel);
+                    clear_gaps(map, place.panel, x.features, matrix);
+                    // SAFETY: see the top of the function.
+                    let panel = unsafe { self.bases.read(x, place) };
+                    rows::to_rows(isa, tokens, x.features, panel, matrix)
+                })
+            }
+            Op::LayerNorm { x, gamma, beta, epsilon, quantized } => {
+                let (gamma, beta) = (constant(self.run.prepared, *gamma)?, constant(self.run.prepared, *beta)?);
+                let norm = LayerNorm { gamma, beta, epsilon: *epsilon };
+                each(unit, |place| {
+                    let codes = quantized.as_ref().map(|(panels, output)| (code(*output), self.codes(panels, place)));
+                    // SAFETY: see the top of the function.
+                    norm.run(isa, unsafe { self.bases.write(x, place) }, codes)
+                })
+            }
+            Op::Activate { x, y, act: activation } => each(unit, |place| {
+                if x == y {
+                    // SAFETY: see the top of the function.
+                    activate::activate_in_place(isa, act(*activation), unsafe { self.bases.write(y, place) });
+                    return Ok(());
+                }
+                // SAFETY: see the top of the function.
+                let (x, y) = unsafe { (self.bases.read(x, place), self.bases.write(y, place)) };
+                activate::activate(isa, act(*activation), x, y)
+            }),
+            Op::AddPanels { a, b, y } => each(unit, |place| {
+                // SAFETY: see the top of the function; a slice is taken once where operands are the same.
+                unsafe {
+                    match (a == y, b == y) {
+                        (true, true) => {
+                            let y: &mut [f32] = self.bases.write(y, place);
+                            y.iter_mut().for_each(|y| *y += *y);
+                            Ok(())
+                        }
+                        (true, false) => add::add_in_place(isa, self.bases.write(y, place), self.bases.read(b, place)),
+                        (false, true) => add::add_in_place(isa, self.bases.write(y, place), self.bases.read(a, place)),
+                        (false, false) => {
+                            add::add(isa, self.bases.read(a, place), self.bases.read(b, place), self.bases.write(y, place))
+                        }
+                    }
+                }
+            }),
+            Op::TokenMap { .. } | Op::Generic { .. } => Err(wrong_division(op)),
+            _ => Err(wrong_division(op)),
+        }
+    }
+
+    /// Runs this thread's rows or heads of a step over all panels.
+    pub fn split_step(&mut self, op: &Op, map: &TokenMap) -> Result<()> {
+        let (isa, threads) = (self.run.isa, self.run.threads);
+        match op {
+            Op::Linear { x, y, residual, .. } => {
+                let linear = linear_f32(self.run.prepared, op)?;
+                let all = linear.weight.rows();
+                let granules = share(all.div_ceil(F32_GRANULE), self.thread, threads);
+                let rows = (granules.start * F32_GRANULE).min(all)..(granules.end * F32_GRANULE).min(all);
+                for unit in groups(map.panels(), &rows) {
+                    self.product(x, y, residual, rows.clone(), unit, |_, ios| linear.run(isa, rows.clone(), ios))?;
+                }
+                Ok(())
+            }
+            Op::LinearI8 { x, y, residual, .. } => {
+                let linear = linear_i8(self.run.prepared, op)?;
+                let rows = linear.weight.rows_of(self.thread, threads);
+                for unit in groups(map.panels(), &rows) {
+                    self.product_i8(&linear, x, y, residual, rows.clone(), unit)?;
+                }
+                Ok(())
+            }
+            _ => Err(wrong_division(op)),
+        }
+    }
+
+    /// Runs this thread's part of a step that divides itself.
+    pub fn whole_step(&mut self, op: &Op) -> Result<()> {
+        match op {
+            Op::TokenMap { space, mask, masked_bias } if self.thread == 0 => {
+                let size = self.run.prepared.declared.spaces[*space];
+                let mask = mask.as_ref().map(|mask| self.mask(mask));
+                let batch = size.rows.checked_div(size.seq).unwrap_or(0);
+                let mut map = self.run.spaces[*space].write().unwrap_or_else(PoisonError::into_inner);
+                map.fill(batch, size.seq, mask, size.pack, *masked_bias).map_err(bug)
+            }
+            Op::TokenMap { .. } => Ok(()),
+            Op::Generic { op, kind, x, y } => {
+                let parts = op.parts(self.run.threads);
+                if self.thread >= parts {
+                    return Ok(());
+                }
+                // SAFETY: validation proved ranges, alignment and that outputs overlap nothing; in a run all parts use one number of
+                // parts, and each is run by one thread.
+                let read = |rows: &Rows| unsafe { RawTensor::new(rows.dtype, rows.len, self.bases.at(rows.loc)) };
+                // SAFETY: as above.
+                let write = |rows: &Rows| unsafe { RawTensorMut::new(rows.dtype, rows.len, self.bases.at(rows.loc)) };
+                let x: Vec<_> = x.iter().map(|rows| rows.as_ref().map(read)).collect();
+                let y: Vec<_> = y.iter().map(write).collect();
+                op.run(self.thread, parts, &x, &y).map_err(|error| {
+                    let code = match error {
+                        GenericError::Request(_) => ErrorCode::Request,
+                        GenericError::Memory(_) => ErrorCode::Limit,
+                        GenericError::Internal(_) => ErrorCode::Internal,
+                    };
+                    RuntimeError::new(code, format!("{kind}: {error}"))
+                })
+            }
+            _ => Err(wrong_division(op)),
+        }
+    }
+
+    /// One product of up to four panels; `y` and the residual are cut to `rows`.
+    fn product<X: crate::bytes::Plain, Y: crate::bytes::Plain>(
+        &mut self,
+        x: &Panels,
+        y: &Panels,
+        residual: &ResidualOp,
+        rows: Range<usize>,
+        unit: Range<usize>,
+        run: impl FnOnce(&mut [u8], &mut [Io<'_, X, Y>]) -> std::result::Result<(), KernelError>,
+    ) -> Result<()> {
+        let cells = rows.start * TOKENS..rows.end * TOKENS;
+        let mut ios: [Io<'_, X, Y>; MAX_PANELS] = std::array::from_fn(|_| Io { x: &[], y: &mut [], residual: Residual::None });
+        let count = unit.len();
+        for (io, place) in ios.iter_mut().zip(places(unit)) {
+            // SAFETY: as in `panel_step`. In a split region threads write the same panels, but each only its own rows: slices of the
+            // whole panel would alias, so the cut is made before a reference exists.
+            unsafe {
+                io.x = self.bases.read(x, place);
+                io.y = self.bases.write_rows(y, place, cells.clone());
+                io.residual = match residual {
+                    ResidualOp::None => Residual::None,
+                    ResidualOp::InPlace => Residual::InPlace,
+                    ResidualOp::Panels(panels) => Residual::Panel(&self.bases.read::<f32>(panels, place)[cells.clone()]),
+                };
+            }
+        }
+        run(self.kernel_scratch, &mut ios[..count.min(MAX_PANELS)]).map_err(bug)
+    }
+
+    fn product_i8(
+        &mut self,
+        linear: &LinearI8<'_>,
+        x: &Panels,
+        y: &Panels,
+        residual: &ResidualOp,
+        rows: Range<usize>,
+        unit: Range<usize>,
+    ) -> Result<()> {
+        let isa = self.run.isa;
+        let range = rows.clone();
+        match y.dtype {
+            DType::F32 => self.product(x, y, residual, rows, unit, |scratch, ios| linear.run_f32(isa, range, ios, scratch)),
+            DType::S8 => self.product(x, y, residual, rows, unit, |scratch, ios| linear.run_s8(isa, range, ios, scratch)),
+            _ => self.product(x, y, residual, rows, unit, |scratch, ios| linear.run_u8(isa, range, ios, scratch)),
+        }
+    }
+
+    fn codes(&self, panels: &Panels, place: Place) -> Codes<'r> {
+        // SAFETY: as in `panel_step`.
+        unsafe {
+            if panels.dtype == DType::S8 {
+                Codes::S8(self.bases.write(panels, place))
+            } else {
+                Codes::U8(self.bases.write(panels, place))
+            }
+        }
+    }
+
+    fn table(&self, rows: &Rows) -> Table<'r> {
+        // SAFETY: a read-only operand of the running program, f32 as validation proved.
+        Table::F32(unsafe { self.bases.rows(rows) })
+    }
+
+    fn ids(&self, rows: &Rows) -> Ids<'r> {
+        // SAFETY: an operand that nobody writes in this region; its dtype chooses the width.
+        unsafe { if rows.dtype == DType::S32 { Ids::S32(self.bases.rows(rows)) } else { Ids::S64(self.bases.rows(rows)) } }
+    }
+
+    fn mask(&self, rows: &Rows) -> Mask<'r> {
+        // SAFETY: an operand that nobody writes in this region; its dtype chooses the width.
+        unsafe {
+            match rows.dtype {
+                DType::S32 => Mask::S32(self.bases.rows(rows)),
+                DType::F32 => Mask::F32(self.bases.rows(rows)),
+                DType::S64 => Mask::S64(self.bases.rows(rows)),
+                _ => Mask::Bool(self.bases.rows(rows)),
+            }
+        }
+    }
+}
+
+/// Calls a kernel for each panel of a unit.
+fn each(unit: Range<usize>, mut call: impl FnMut(Place) -> std::result::Result<(), KernelError>) -> Result<()> {
+    places(unit).try_for_each(|place| call(place).map_err(bug))
+}
+
+/// All panels in groups that share one pass over the weight; none where this thread has no rows.
+fn groups(panels: usize, rows: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
+    let panels = if rows.is_empty() { 0 } else { panels };
+    (0..panels).step_by(MAX_PANELS).map(move |start| start..panels.min(start + MAX_PANELS))
+}
+
+/// Writes zeros to the rows between this panel's tokens, from the token before; the last panel also clears what follows.
+fn clear_gaps(map: &TokenMap, panel: usize, features: usize, matrix: &[Cell<f32>]) {
+    let tokens = map.panel_rows(panel);
+    let mut next = if panel == 0 { 0 } else { map.rows()[panel * TOKENS - 1] as usize + 1 };
+    let zero = |rows: Range<usize>| matrix[rows.start * features..rows.end * features].iter().for_each(|cell| cell.set(0.0));
+    for &row in tokens {
+        zero(next..row as usize);
+        next = row as usize + 1;
+    }
+    if panel + 1 == map.panels() {
+        zero(next..matrix.len() / features);
+    }
+}

@@ -1,0 +1,94 @@
+//! Waiting for a counter: spin briefly, then park.
+
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a thread spins before it parks. A barrier between regions of an encoder is reached within this by balanced threads, and
+/// a parked thread costs tens of microseconds to wake; longer spins take the core from others on shared machines.
+const SPIN: Duration = Duration::from_micros(40);
+
+/// A number that only grows; threads wait for it to leave a value.
+#[derive(Debug, Default)]
+pub struct Event {
+    value: AtomicU32,
+    parked: AtomicUsize,
+    lock: Mutex<()>,
+    wake: Condvar,
+}
+
+impl Event {
+    /// The value now. What was written before the [`advance`](Self::advance) that made it is visible.
+    pub fn now(&self) -> u32 {
+        self.value.load(Ordering::Acquire)
+    }
+
+    /// Moves on by one and wakes who waits.
+    pub fn advance(&self) {
+        // Sequentially consistent with `wait`: either the waiter sees the new value or this sees the waiter.
+        self.value.fetch_add(1, Ordering::SeqCst);
+        if self.parked.load(Ordering::SeqCst) > 0 {
+            drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+            self.wake.notify_all();
+        }
+    }
+
+    /// Returns once the value is not `seen` any more.
+    pub fn wait(&self, seen: u32) {
+        if self.spin(seen) {
+            return;
+        }
+        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.parked.fetch_add(1, Ordering::SeqCst);
+        while self.value.load(Ordering::SeqCst) == seen {
+            guard = self.wake.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+        self.parked.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Spins for a while; true when the value moved on.
+    fn spin(&self, seen: u32) -> bool {
+        let mut until = None;
+        loop {
+            for _ in 0..64 {
+                if self.now() != seen {
+                    return true;
+                }
+                std::hint::spin_loop();
+            }
+            let now = Instant::now();
+            if now >= *until.get_or_insert(now + SPIN) {
+                return false;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_waiter_sees_what_was_written_before_the_event() {
+        // Two threads take turns; a lost wake-up hangs, a missing fence shows an old number.
+        let (ping, pong) = (Event::default(), Event::default());
+        let shared = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for turn in 0..2000u32 {
+                    ping.wait(turn);
+                    assert_eq!(shared.load(Ordering::Relaxed), turn as usize + 1);
+                    pong.advance();
+                }
+            });
+            for turn in 0..2000u32 {
+                if turn % 500 == 0 {
+                    std::thread::sleep(Duration::from_millis(1)); // long enough for the other to park
+                }
+                shared.store(turn as usize + 1, Ordering::Relaxed);
+                ping.advance();
+                pong.wait(turn);
+            }
+        });
+    }
+}

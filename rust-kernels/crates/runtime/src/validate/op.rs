@@ -1,0 +1,69 @@
+//! Steps whose operands are proved to fit, as the executor runs them.
+
+use super::buffers::{Panels, Rows};
+use crate::generic::GenericOp;
+use crate::program::{Activation, Code};
+
+/// What is added to a product.
+#[derive(Clone, Copy, Debug)]
+pub enum ResidualOp {
+    /// Nothing.
+    None,
+    /// The destination's old content.
+    InPlace,
+    /// Another panel buffer.
+    Panels(Panels),
+}
+
+/// A checked step. Weights are indices whose entries were proved to have the right kind, dtype and length.
+#[derive(Debug)]
+#[allow(missing_docs)] // the fields are those of `program::Step`
+pub enum Op {
+    TokenMap { space: usize, mask: Option<Rows>, masked_bias: f32 },
+    Embed { y: Panels, ids: Rows, word: Rows, position: Option<Rows>, types: Option<(Rows, Rows)> },
+    FromRows { x: Rows, y: Panels },
+    ToRows { x: Panels, y: Rows },
+    Linear { weight: usize, x: Panels, y: Panels, bias: Option<usize>, residual: ResidualOp, act: Activation },
+    LinearI8 {
+        weight: usize,
+        x: Panels,
+        y: Panels,
+        init: usize,
+        mul: usize,
+        add: usize,
+        residual: ResidualOp,
+        act: Activation,
+        code: Option<Code>,
+        table: Option<usize>,
+    },
+    LayerNorm { x: Panels, gamma: usize, beta: usize, epsilon: f32, quantized: Option<(Panels, Code)> },
+    Quantize { x: Panels, y: Panels, code: Code },
+    Dequantize { x: Panels, y: Panels, code: Code },
+    Attention { q: Panels, k: Panels, v: Panels, y: Panels, heads: usize, scale: f32 },
+    AttentionI8 { q: Panels, k: Panels, v: Panels, y: Panels, heads: usize, scale: f32, out_scale: f32, zero: i32 },
+    Activate { x: Panels, y: Panels, act: Activation },
+    AddPanels { a: Panels, b: Panels, y: Panels },
+    Generic { op: Box<dyn GenericOp>, kind: String, x: Vec<Option<Rows>>, y: Vec<Rows> },
+}
+
+impl Op {
+    /// As the program spells it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::TokenMap { .. } => "token_map",
+            Op::Embed { .. } => "embed",
+            Op::FromRows { .. } => "from_rows",
+            Op::ToRows { .. } => "to_rows",
+            Op::Linear { .. } => "linear",
+            Op::LinearI8 { .. } => "linear_i8",
+            Op::LayerNorm { .. } => "layer_norm",
+            Op::Quantize { .. } => "quantize",
+            Op::Dequantize { .. } => "dequantize",
+            Op::Attention { .. } => "attention",
+            Op::AttentionI8 { .. } => "attention_i8",
+            Op::Activate { .. } => "activate",
+            Op::AddPanels { .. } => "add_panels",
+            Op::Generic { .. } => "generic",
+        }
+    }
+}

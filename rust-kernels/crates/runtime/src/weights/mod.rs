@@ -1,0 +1,15 @@
+//! Packed weights: one 64-byte-aligned blob that kernels read in place, in memory or mapped from a file that all processes share.
+
+pub mod cache;
+mod digest;
+mod file;
+mod header;
+mod pack;
+mod set;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+pub use file::OpenOptionsPacked;
+pub use set::{TensorView, WeightSet};
+pub use spec::{Format, Kind, Order, Section, Spec};

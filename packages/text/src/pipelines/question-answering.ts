@@ -9,7 +9,7 @@ import { bestSpans, logAdd, type WindowSpans } from './spans';
 export interface QuestionAnsweringOptions extends PipelineModel {
   /** Tokens a window, question and special tokens included. Default 384, or what the tokenizer's files allow if less. */
   readonly maxLength?: number;
-  /** Context tokens that neighbouring windows share. Default 128. */
+  /** Context tokens that neighbouring windows share. Default 128, less for windows below 260. */
   readonly stride?: number;
   /** Tokens an answer may have. Default 30. */
   readonly maxAnswerLength?: number;
@@ -66,8 +66,9 @@ interface OpenItem {
  * @throws {EngineError} E_UNSUPPORTED inputs that text cannot feed; E_USAGE impossible settings.
  */
 export function questionAnswering(options: QuestionAnsweringOptions): QuestionAnsweringPipeline {
-  const { tokenizer, stride = 128, maxAnswerLength = 30, nBest: kept = 20 } = options;
+  const { tokenizer, maxAnswerLength = 30, nBest: kept = 20 } = options;
   const maxLength = options.maxLength ?? Math.min(384, tokenizer.modelMaxLength ?? 384);
+  const stride = options.stride ?? Math.max(0, Math.min(128, (maxLength - 4) >> 1));
   checkInputNames(options.inputNames);
   requireInteger(maxAnswerLength, 'maxAnswerLength', 1);
   requireInteger(kept, 'nBest', 1);

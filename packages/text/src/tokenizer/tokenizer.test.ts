@@ -149,10 +149,12 @@ describe('hostile text', () => {
     const milliseconds = (text: string) => {
       let least = Number.POSITIVE_INFINITY;
       for (let round = 0; round < 3; round++) {
-        const begin = performance.now();
+        // Processor time: other programs may keep this one waiting.
+        const begin = process.cpuUsage();
         // The tokens of the last text are kept, so no two rounds have the same.
         tokenizer.encode(`${text} ${round}`);
-        least = Math.min(least, performance.now() - begin);
+        const { user, system } = process.cpuUsage(begin);
+        least = Math.min(least, (user + system) / 1000);
       }
       return least;
     };
@@ -160,7 +162,7 @@ describe('hostile text', () => {
     // Eight times the text: linear is 8, quadratic 64.
     const small = milliseconds(make(50_000));
     const large = milliseconds(make(400_000));
-    expect(large).toBeLessThan(Math.max(small, 4) * 24);
+    expect(large).toBeLessThan(Math.max(small, 8) * 24);
   });
 });
 

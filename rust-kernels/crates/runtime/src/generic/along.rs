@@ -1,6 +1,5 @@
 //! Kinds that work along one axis: `arg`, `cumulative`, `topk`, `softmax`.
 
-use super::element::Element;
 use super::numeric::{Arithmetic, Float, Numeric, Real, dispatch};
 use super::spec::{GenericError, Kernel, Plan, Step, expect_axis, expect_dims, expect_dtype, workspace};
 use super::tensor::{Inputs, Outputs};

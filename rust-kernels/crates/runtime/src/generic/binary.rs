@@ -59,65 +59,66 @@ pub(super) fn plan(step: &Step<'_>) -> Result<Plan, String> {
     expect_dtype("output", y.dtype, if compares { DType::Bool } else { a.dtype })?;
     let walk = Walk::broadcast(&y.dims, [&a.dims, &b.dims])?;
     let size = y.len();
-    match function {
-        Equal if a.dtype == DType::Bool => zip(walk, size, |a: Bool, b: Bool| Bool::from(a.is_true() == b.is_true())),
-        Equal | Less | LessOrEqual | Greater | GreaterOrEqual => {
-            dispatch!(numeric, a.dtype, "input", T => compare::<T>(function, walk, size))
-        }
-        And | Or | Xor => {
-            expect_dtype("input", a.dtype, DType::Bool)?;
-            match function {
-                And => zip(walk, size, |a: Bool, b: Bool| Bool::from(a.is_true() & b.is_true())),
-                Or => zip(walk, size, |a: Bool, b: Bool| Bool::from(a.is_true() | b.is_true())),
-                _ => zip(walk, size, |a: Bool, b: Bool| Bool::from(a.is_true() ^ b.is_true())),
-            }
-        }
-        BitwiseAnd | BitwiseOr | BitwiseXor | ShiftLeft | ShiftRight => dispatch!(integer, a.dtype, "input", T => {
-            // A negative distance counts as one too large.
-            let distance = |b: T| u32::try_from(b).unwrap_or(u32::MAX);
-            match function {
-                BitwiseAnd => zip(walk, size, |a: T, b: T| a & b),
-                BitwiseOr => zip(walk, size, |a: T, b: T| a | b),
-                BitwiseXor => zip(walk, size, |a: T, b: T| a ^ b),
-                ShiftLeft => zip(walk, size, move |a: T, b: T| a.checked_shl(distance(b)).unwrap_or(0)),
-                _ => zip(walk, size, move |a: T, b: T| a.checked_shr(distance(b)).unwrap_or(0)),
-            }
+    match (function, a.dtype) {
+        (Equal, DType::Bool) => zip(walk, size, |a: Bool, b: Bool| Bool::from(a.is_true() == b.is_true())),
+        (And | Or | Xor, DType::Bool) => zip(walk, size, logic(function)),
+        (And | Or | Xor, _) => Err(format!("{function:?} needs bool")),
+        // The common case gets loops of its own; what is rare calls through a pointer, which keeps the code small.
+        (Add, DType::F32) => zip(walk, size, |a: f32, b: f32| a + b),
+        (Sub, DType::F32) => zip(walk, size, |a: f32, b: f32| a - b),
+        (Mul, DType::F32) => zip(walk, size, |a: f32, b: f32| a * b),
+        (Div, DType::F32) => zip(walk, size, |a: f32, b: f32| a / b),
+        _ if compares => dispatch!(numeric, a.dtype, "input", T => zip(walk, size, compare::<T>(function))),
+        (BitwiseAnd | BitwiseOr | BitwiseXor | ShiftLeft | ShiftRight, _) => dispatch!(integer, a.dtype, "input", T => {
+            let f: fn(T, T) -> T = match function {
+                BitwiseAnd => |a, b| a & b,
+                BitwiseOr => |a, b| a | b,
+                BitwiseXor => |a, b| a ^ b,
+                // A negative distance counts as one too large.
+                ShiftLeft => |a, b| a.checked_shl(u32::try_from(b).unwrap_or(u32::MAX)).unwrap_or(0),
+                _ => |a, b| a.checked_shr(u32::try_from(b).unwrap_or(u32::MAX)).unwrap_or(0),
+            };
+            zip(walk, size, f)
         }),
-        _ => dispatch!(numeric, a.dtype, "input", T => arithmetic::<T>(function, walk, size)),
+        _ => dispatch!(numeric, a.dtype, "input", T => {
+            let f = arithmetic::<<T as Numeric>::Wide>(function)?;
+            zip(walk, size, move |a: T, b: T| T::narrow(f(a.widen(), b.widen())))
+        }),
     }
 }
 
-fn compare<T: Numeric>(function: Function, walk: Walk<2>, size: usize) -> Result<Plan, String> {
+fn logic(function: Function) -> fn(Bool, Bool) -> Bool {
     match function {
-        Function::Equal => zip(walk, size, |a: T, b: T| Bool::from(a.widen() == b.widen())),
-        Function::Less => zip(walk, size, |a: T, b: T| Bool::from(a.widen() < b.widen())),
-        Function::LessOrEqual => zip(walk, size, |a: T, b: T| Bool::from(a.widen() <= b.widen())),
-        Function::Greater => zip(walk, size, |a: T, b: T| Bool::from(a.widen() > b.widen())),
-        _ => zip(walk, size, |a: T, b: T| Bool::from(a.widen() >= b.widen())),
+        Function::And => |a, b| Bool::from(a.is_true() & b.is_true()),
+        Function::Or => |a, b| Bool::from(a.is_true() | b.is_true()),
+        _ => |a, b| Bool::from(a.is_true() ^ b.is_true()),
     }
 }
 
-fn arithmetic<T: Numeric>(function: Function, walk: Walk<2>, size: usize) -> Result<Plan, String> {
+fn compare<T: Numeric>(function: Function) -> fn(T, T) -> Bool {
     match function {
-        Function::Add => wide::<T, _>(walk, size, |a, b| a.add(b)),
-        Function::Sub => wide::<T, _>(walk, size, |a, b| a.sub(b)),
-        Function::Mul => wide::<T, _>(walk, size, |a, b| a.mul(b)),
-        Function::Div => wide::<T, _>(walk, size, |a, b| a.div(b)),
-        Function::Rem => wide::<T, _>(walk, size, |a, b| a.rem(b)),
-        Function::Mod => wide::<T, _>(walk, size, |a, b| a.modulo(b)),
-        Function::Pow => wide::<T, _>(walk, size, |a, b| a.pow(b)),
-        Function::Max => wide::<T, _>(walk, size, |a, b| a.larger(b)),
-        Function::Min => wide::<T, _>(walk, size, |a, b| a.smaller(b)),
-        Function::Prelu => wide::<T, _>(walk, size, |a, b| if a < Arithmetic::ZERO { a.mul(b) } else { a }),
-        other => Err(format!("{other:?} is not arithmetic")),
+        Function::Equal => |a, b| Bool::from(a.widen() == b.widen()),
+        Function::Less => |a, b| Bool::from(a.widen() < b.widen()),
+        Function::LessOrEqual => |a, b| Bool::from(a.widen() <= b.widen()),
+        Function::Greater => |a, b| Bool::from(a.widen() > b.widen()),
+        _ => |a, b| Bool::from(a.widen() >= b.widen()),
     }
 }
 
-fn wide<T: Numeric, F>(walk: Walk<2>, size: usize, f: F) -> Result<Plan, String>
-where
-    F: Fn(T::Wide, T::Wide) -> T::Wide + Send + Sync + 'static,
-{
-    zip(walk, size, move |a: T, b: T| T::narrow(f(a.widen(), b.widen())))
+fn arithmetic<W: Arithmetic>(function: Function) -> Result<fn(W, W) -> W, String> {
+    Ok(match function {
+        Function::Add => W::add,
+        Function::Sub => W::sub,
+        Function::Mul => W::mul,
+        Function::Div => W::div,
+        Function::Rem => W::rem,
+        Function::Mod => W::modulo,
+        Function::Pow => W::pow,
+        Function::Max => W::larger,
+        Function::Min => W::smaller,
+        Function::Prelu => |a, b| if a < W::ZERO { a.mul(b) } else { a },
+        other => return Err(format!("{other:?} is not arithmetic")),
+    })
 }
 
 fn zip<A: Element, Y: Element, F>(walk: Walk<2>, size: usize, f: F) -> Result<Plan, String>

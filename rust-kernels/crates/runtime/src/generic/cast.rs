@@ -4,116 +4,156 @@
 //! open). Between integers: the low bits. To bool: whether it differs from zero.
 
 use super::element::{Bf16, Bool, Element, F16};
-use super::numeric::unsupported;
+use super::numeric::dispatch;
 use super::spec::{GenericError, Kernel, Plan, Step, expect_dims};
 use super::tensor::{Inputs, Outputs};
 use crate::program::DType;
 use serde::Deserialize;
-use std::marker::PhantomData;
 use std::ops::Range;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NoAttrs {}
 
+macro_rules! writer {
+    ($dtype:expr, $wide:ty) => {
+        match $dtype {
+            DType::Bool => Ok(write::<Bool, $wide> as Write<$wide>),
+            dtype => dispatch!(numeric, dtype, "output", T => Ok(write::<T, $wide> as Write<$wide>)),
+        }
+    };
+}
+
+/// Every dtype widens exactly to one of two types, f64 or i128, and is narrowed from either: 13 + 2 · 13 loops instead of 13 · 13.
 pub(super) fn plan(step: &Step<'_>) -> Result<Plan, String> {
     step.arity(1..=1, 1)?;
     step.attrs::<NoAttrs>()?;
     let (x, y) = (step.x(0)?, step.y(0));
     expect_dims("output", &y.dims, &x.dims)?;
     let size = y.len();
-    macro_rules! from {
-        ($($name:ident => $type:ty),*) => {
-            match x.dtype { $(DType::$name => to::<$type>(y.dtype, size),)* }
-        };
-    }
-    from!(F32 => f32, F64 => f64, F16 => F16, Bf16 => Bf16, Bool => Bool, U8 => u8, S8 => i8, U16 => u16, S16 => i16, U32 => u32,
-        S32 => i32, U64 => u64, S64 => i64)
-}
-
-fn to<X: CastTo + Element>(dtype: DType, size: usize) -> Result<Plan, String> {
-    fn cast<X: Element, Y: Element>(size: usize, f: fn(X) -> Y) -> Result<Plan, String> {
-        Plan::new(size, size, Cast { f, types: PhantomData })
-    }
-    match dtype {
-        DType::F32 => cast(size, X::f32),
-        DType::F64 => cast(size, X::f64),
-        DType::F16 => cast(size, X::f16),
-        DType::Bf16 => cast(size, X::bf16),
-        DType::Bool => cast(size, X::bool),
-        DType::U8 => cast(size, X::u8),
-        DType::S8 => cast(size, X::i8),
-        DType::U16 => cast(size, X::u16),
-        DType::S16 => cast(size, X::i16),
-        DType::U32 => cast(size, X::u32),
-        DType::S32 => cast(size, X::i32),
-        DType::U64 => cast(size, X::u64),
-        DType::S64 => cast(size, X::i64),
-        #[allow(unreachable_patterns)]
-        other => Err(unsupported("output", other)),
+    let from_real: Result<Write<f64>, String> = writer!(y.dtype, f64);
+    let from_integer: Result<Write<i128>, String> = writer!(y.dtype, i128);
+    match x.dtype {
+        DType::F32 | DType::F64 | DType::F16 | DType::Bf16 => dispatch!(real, x.dtype, "input", T => {
+            Plan::new(size, size, Cast { read: read::<T, f64>, write: from_real? })
+        }),
+        DType::Bool => Plan::new(size, size, Cast { read: read::<Bool, i128>, write: from_integer? }),
+        dtype => dispatch!(integer, dtype, "input", T => {
+            Plan::new(size, size, Cast { read: read::<T, i128>, write: from_integer? })
+        }),
     }
 }
 
-/// One method a destination.
-trait CastTo: Sized {
-    fn f32(self) -> f32;
-    fn f64(self) -> f64;
-    fn f16(self) -> F16;
-    fn bf16(self) -> Bf16;
-    fn bool(self) -> Bool;
-    fn u8(self) -> u8;
-    fn i8(self) -> i8;
-    fn u16(self) -> u16;
-    fn i16(self) -> i16;
-    fn u32(self) -> u32;
-    fn i32(self) -> i32;
-    fn u64(self) -> u64;
-    fn i64(self) -> i64;
+/// Elements that pass through the intermediate buffer at once.
+const CHUNK: usize = 128;
+
+/// Widens the elements from a position on into the buffer.
+type Read<M> = fn(&Inputs<'_>, usize, &mut [M]) -> Result<(), GenericError>;
+/// Fills the buffer with the numbers from a position on.
+type Fill<'a, M> = &'a mut dyn FnMut(usize, &mut [M]) -> Result<(), GenericError>;
+/// Narrows all that `fill` gives into the output.
+type Write<M> = fn(&mut Outputs<'_>, Fill<'_, M>) -> Result<(), GenericError>;
+
+struct Cast<M> {
+    read: Read<M>,
+    write: Write<M>,
 }
 
-macro_rules! to_integers {
-    ($value:expr; $($type:ident),*) => { $(#[inline] fn $type(self) -> $type { $value(self) as $type })* };
+impl<M: 'static> Kernel for Cast<M> {
+    fn run(&self, units: Range<usize>, x: &Inputs<'_>, y: &mut Outputs<'_>) -> Result<(), GenericError> {
+        (self.write)(y, &mut |at, buffer| (self.read)(x, units.start + at, buffer))
+    }
 }
 
-macro_rules! cast_from {
-    ($($type:ty, $zero:expr, $value:expr, $f16:expr, $bf16:expr;)*) => {$(
-        impl CastTo for $type {
-            to_integers!($value; f32, f64, u8, i8, u16, i16, u32, i32, u64, i64);
+fn read<X: Element + Into<Exact<M>>, M: Copy>(x: &Inputs<'_>, at: usize, buffer: &mut [M]) -> Result<(), GenericError> {
+    for (wide, &x) in buffer.iter_mut().zip(&x.get::<X>(0)?[at..]) {
+        *wide = x.into().0;
+    }
+    Ok(())
+}
+
+fn write<Y: Element + From<Exact<M>>, M: Copy + Default>(y: &mut Outputs<'_>, fill: Fill<'_, M>) -> Result<(), GenericError> {
+    let mut buffer = [M::default(); CHUNK];
+    for (n, y) in y.take::<Y>(0)?.chunks_mut(CHUNK).enumerate() {
+        let buffer = &mut buffer[..y.len()];
+        fill(n * CHUNK, buffer)?;
+        for (y, &wide) in y.iter_mut().zip(&*buffer) {
+            *y = Exact(wide).into();
+        }
+    }
+    Ok(())
+}
+
+/// A number in an intermediate type that holds it exactly.
+struct Exact<M>(M);
+
+macro_rules! exact {
+    ($($type:ty => $wide:ty, $to:expr;)*) => {$(
+        impl From<$type> for Exact<$wide> {
             #[inline]
-            fn f16(self) -> F16 { $f16(self) }
-            #[inline]
-            fn bf16(self) -> Bf16 { $bf16(self) }
-            #[inline]
-            fn bool(self) -> Bool { ($value(self) != $zero).into() }
+            fn from(x: $type) -> Self { Self($to(x)) }
         }
     )*};
 }
 
-/// Integers reach the 16-bit formats through f64: only 64-bit ones round on the way, 40 bits below the last place that is kept.
-macro_rules! cast_from_integers {
-    ($($type:ty),*) => { cast_from! { $($type, 0, |x| x, |x| F16::from_f64(x as f64), |x| Bf16::from_f64(x as f64);)* } };
+exact! {
+    f32 => f64, f64::from;
+    f64 => f64, |x| x;
+    F16 => f64, |x: F16| x.to_f32() as f64;
+    Bf16 => f64, |x: Bf16| x.to_f32() as f64;
+    Bool => i128, |x: Bool| x.is_true() as i128;
+    u8 => i128, i128::from;
+    i8 => i128, i128::from;
+    u16 => i128, i128::from;
+    i16 => i128, i128::from;
+    u32 => i128, i128::from;
+    i32 => i128, i128::from;
+    u64 => i128, i128::from;
+    i64 => i128, i128::from;
 }
 
-cast_from_integers!(u8, i8, u16, i16, u32, i32, u64, i64);
-cast_from! {
-    f32, 0.0, |x| x, F16::from_f32, Bf16::from_f32;
-    f64, 0.0, |x| x, F16::from_f64, Bf16::from_f64;
-    F16, 0.0, |x: F16| x.to_f32(), |x| x, |x: F16| Bf16::from_f32(x.to_f32());
-    Bf16, 0.0, |x: Bf16| x.to_f32(), |x: Bf16| F16::from_f32(x.to_f32()), |x| x;
-    Bool, 0u8, |x: Bool| x.is_true() as u8, |x: Bool| F16::from_f32(x.is_true() as u8 as f32), |x: Bool| Bf16::from_f32(x.is_true() as u8 as f32);
-}
-
-struct Cast<X, Y> {
-    f: fn(X) -> Y,
-    types: PhantomData<(X, Y)>,
-}
-
-impl<X: Element, Y: Element> Kernel for Cast<X, Y> {
-    fn run(&self, units: Range<usize>, x: &Inputs<'_>, y: &mut Outputs<'_>) -> Result<(), GenericError> {
-        for (y, &x) in y.take::<Y>(0)?.iter_mut().zip(&x.get::<X>(0)?[units]) {
-            *y = (self.f)(x);
+macro_rules! narrow {
+    ($($type:ident),*) => {$(
+        impl From<Exact<f64>> for $type {
+            #[inline]
+            fn from(x: Exact<f64>) -> Self { x.0 as $type }
         }
-        Ok(())
+        impl From<Exact<i128>> for $type {
+            #[inline]
+            fn from(x: Exact<i128>) -> Self { x.0 as $type }
+        }
+    )*};
+}
+
+narrow!(f32, f64, u8, i8, u16, i16, u32, i32, u64, i64);
+
+macro_rules! narrow_half {
+    ($($type:ident),*) => {$(
+        impl From<Exact<f64>> for $type {
+            #[inline]
+            fn from(x: Exact<f64>) -> Self { Self::from_f64(x.0) }
+        }
+        impl From<Exact<i128>> for $type {
+            // Only integers of more than 53 bits are rounded on the way to f64, far below the last place that is kept.
+            #[inline]
+            fn from(x: Exact<i128>) -> Self { Self::from_f64(x.0 as f64) }
+        }
+    )*};
+}
+
+narrow_half!(F16, Bf16);
+
+impl From<Exact<f64>> for Bool {
+    #[inline]
+    fn from(x: Exact<f64>) -> Self {
+        (x.0 != 0.0).into()
+    }
+}
+
+impl From<Exact<i128>> for Bool {
+    #[inline]
+    fn from(x: Exact<i128>) -> Self {
+        (x.0 != 0).into()
     }
 }
 

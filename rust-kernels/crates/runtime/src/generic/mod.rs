@@ -13,12 +13,16 @@ mod binary;
 mod cast;
 pub mod element;
 mod erf;
+mod fill;
 mod gather;
 mod index;
 mod join;
+mod matmul;
 mod normalize;
 mod numeric;
 mod pad;
+mod product;
+mod quantize;
 mod reduce;
 mod scatter;
 mod select;
@@ -50,19 +54,28 @@ pub fn check(kind: &str, attrs: &Attributes, x: &[Option<TensorSpec>], y: &[Tens
         "clip" => select::plan_clip(&step)?,
         "concat" => join::plan(&step)?,
         "cumulative" => along::plan_cumulative(&step)?,
+        "dequantize" => quantize::plan_dequantize(&step)?,
+        "dynamic_quantize" => quantize::plan_dynamic(&step)?,
+        "eye" => fill::plan_eye(&step)?,
         "gather" => gather::plan_gather(&step)?,
         "gather_elements" => gather::plan_elements(&step)?,
         "gather_nd" => gather::plan_nd(&step)?,
         "lp_norm" => normalize::plan_lp(&step)?,
         "lrn" => normalize::plan_lrn(&step)?,
+        "matmul" => matmul::plan(&step)?,
+        "matmul_integer" => matmul::plan_integer(&step)?,
         "normalize" => normalize::plan(&step)?,
+        "one_hot" => fill::plan_one_hot(&step)?,
         "pad" => pad::plan(&step)?,
+        "quantize" => quantize::plan_quantize(&step)?,
         "reduce" => reduce::plan(&step)?,
+        "reverse_sequence" => fill::plan_reverse_sequence(&step)?,
         "scatter_elements" => scatter::plan_elements(&step)?,
         "scatter_nd" => scatter::plan_nd(&step)?,
         "softmax" => along::plan_softmax(&step)?,
         "strided" => strided::plan(&step)?,
         "topk" => along::plan_topk(&step)?,
+        "trilu" => fill::plan_trilu(&step)?,
         "unary" => unary::plan(&step)?,
         "where" => select::plan_where(&step)?,
         _ => return Err(format!("no generic operator is named {kind:?}")),

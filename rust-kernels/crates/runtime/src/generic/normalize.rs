@@ -1,6 +1,6 @@
 //! `normalize`: layer, instance, group and RMS normalisation; `batch_norm`, `lp_norm` and `lrn`.
 
-use super::numeric::{Arithmetic, Float, Numeric, Real, dispatch};
+use super::numeric::{Arithmetic, Real, dispatch};
 use super::spec::{GenericError, Kernel, Plan, Step, expect_axis, expect_dims, expect_dtype};
 use super::tensor::{Inputs, Outputs};
 use super::walk::Walk;

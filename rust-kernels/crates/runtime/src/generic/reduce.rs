@@ -1,7 +1,7 @@
 //! `reduce`: sums, products, norms and extremes over axes. Floats are accumulated in f64, integers as they are (wrapping).
 
 use super::element::{Bool, Element};
-use super::numeric::{Arithmetic, Numeric, Real, dispatch};
+use super::numeric::{Arithmetic, Numeric, dispatch};
 use super::spec::{GenericError, Kernel, Plan, Step, expect_axis, expect_dtype};
 use super::tensor::{Inputs, Outputs};
 use super::walk::Walk;
@@ -63,60 +63,59 @@ pub(super) fn plan(step: &Step<'_>) -> Result<Plan, String> {
     match (function, x.dtype) {
         (Function::Max, DType::Bool) => shape.fold(false, |a, b: Bool| a | b.is_true(), |a, b| a | b, |a, _| Bool::from(a)),
         (Function::Min, DType::Bool) => shape.fold(true, |a, b: Bool| a & b.is_true(), |a, b| a & b, |a, _| Bool::from(a)),
-        (Function::Max | Function::Min, dtype) => dispatch!(numeric, dtype, "input", T => extreme::<T>(shape, function)),
-        (_, DType::F32 | DType::F64 | DType::F16 | DType::Bf16) => dispatch!(real, x.dtype, "input", T => real::<T>(shape, function)),
-        (_, dtype) => dispatch!(integer, dtype, "input", T => integer::<T>(shape, function)),
+        // The common cases get loops of their own; what is rare calls through pointers, which keeps the code small.
+        (Function::Sum, DType::F32) => shape.fold(0.0, |a: f64, x: f32| a + x as f64, |a, b| a + b, |a, _| a as f32),
+        (Function::Mean, DType::F32) => shape.fold(0.0, |a: f64, x: f32| a + x as f64, |a, b| a + b, |a, n| (a / n as f64) as f32),
+        (Function::LogSumExp, dtype) => dispatch!(numeric, dtype, "input", T => log_sum_exp::<T>(shape)),
+        (Function::Sum | Function::Prod | Function::L1 | Function::SumSquare | Function::Max | Function::Min, dtype) if !is_float(dtype) => {
+            dispatch!(integer, dtype, "input", T => integer::<T>(shape, function))
+        }
+        (_, dtype) => dispatch!(numeric, dtype, "input", T => real::<T>(shape, function)),
     }
 }
 
-fn extreme<T: Numeric>(shape: Shape, function: Function) -> Result<Plan, String> {
-    if function == Function::Max {
-        shape.fold(T::Wide::LOWEST, |a, b: T| a.larger(b.widen()), Arithmetic::larger, |a, _| T::narrow(a))
-    } else {
-        shape.fold(T::Wide::HIGHEST, |a, b: T| a.smaller(b.widen()), Arithmetic::smaller, |a, _| T::narrow(a))
-    }
+fn is_float(dtype: DType) -> bool {
+    matches!(dtype, DType::F32 | DType::F64 | DType::F16 | DType::Bf16)
 }
 
-fn real<T: Real>(shape: Shape, function: Function) -> Result<Plan, String> {
-    let add = |a: f64, b: f64| a + b;
-    let number = |x: T| x.widen().to_f64();
-    let narrow = |x: f64| T::narrow(T::Wide::from_f64(x));
-    match function {
-        Function::Sum => shape.fold(0.0, move |a, x| a + number(x), add, move |a, _| narrow(a)),
-        Function::Mean => shape.fold(0.0, move |a, x| a + number(x), add, move |a, n| narrow(a / n as f64)),
-        Function::Prod => shape.fold(1.0, move |a: f64, x| a * number(x), |a, b| a * b, move |a, _| narrow(a)),
-        Function::L1 => shape.fold(0.0, move |a, x| a + number(x).abs(), add, move |a, _| narrow(a)),
-        Function::L2 => shape.fold(0.0, move |a, x| a + number(x) * number(x), add, move |a, _| narrow(a.sqrt())),
-        Function::SumSquare => shape.fold(0.0, move |a, x| a + number(x) * number(x), add, move |a, _| narrow(a)),
-        Function::LogSum => shape.fold(0.0, move |a, x| a + number(x), add, move |a: f64, _| narrow(a.ln())),
-        Function::LogSumExp => log_sum_exp(shape, number, narrow),
-        Function::Max | Function::Min => extreme::<T>(shape, function),
-    }
+/// In f64, to which every float widens exactly; integers come here for the functions that leave the integers.
+fn real<T: Numeric>(shape: Shape, function: Function) -> Result<Plan, String> {
+    type Step = fn(f64, f64) -> f64;
+    let (start, step, merge): (f64, Step, Step) = match function {
+        Function::Sum | Function::Mean | Function::LogSum => (0.0, |a, x| a + x, |a, b| a + b),
+        Function::L1 => (0.0, |a, x| a + x.abs(), |a, b| a + b),
+        Function::L2 | Function::SumSquare => (0.0, |a, x| a + x * x, |a, b| a + b),
+        Function::Prod => (1.0, |a, x| a * x, |a, b| a * b),
+        Function::Max => (f64::NEG_INFINITY, Arithmetic::larger, Arithmetic::larger),
+        Function::Min => (f64::INFINITY, Arithmetic::smaller, Arithmetic::smaller),
+        Function::LogSumExp => return Err("log_sum_exp has no single accumulator".into()),
+    };
+    let finish: fn(f64, usize) -> f64 = match function {
+        Function::Mean => |a, n| a / n as f64,
+        Function::L2 => |a, _| a.sqrt(),
+        Function::LogSum => |a, _| a.ln(),
+        _ => |a, _| a,
+    };
+    let last = move |a: f64, n: usize| T::narrow(T::Wide::from_f64(finish(a, n)));
+    shape.fold(start, move |a, x: T| step(a, x.widen().to_f64()), merge, last)
 }
 
+/// In the integers of the dtype, wrapping.
 fn integer<T: Numeric>(shape: Shape, function: Function) -> Result<Plan, String> {
-    let (zero, one) = (T::Wide::ZERO, T::Wide::ONE);
-    let number = |x: T| x.widen().to_f64();
-    let narrow = |x: f64| T::narrow(T::Wide::from_f64(x));
-    match function {
-        Function::Sum => shape.fold(zero, |a, x: T| a.add(x.widen()), Arithmetic::add, |a, _| T::narrow(a)),
-        Function::Prod => shape.fold(one, |a, x: T| a.mul(x.widen()), Arithmetic::mul, |a, _| T::narrow(a)),
-        Function::L1 => shape.fold(zero, |a, x: T| a.add(x.widen().abs()), Arithmetic::add, |a, _| T::narrow(a)),
-        Function::SumSquare => shape.fold(zero, |a, x: T| a.add(x.widen().mul(x.widen())), Arithmetic::add, |a, _| T::narrow(a)),
-        Function::Mean => shape.fold(0.0, move |a, x| a + number(x), |a, b| a + b, move |a, n| narrow(a / n as f64)),
-        Function::L2 => shape.fold(0.0, move |a, x| a + number(x) * number(x), |a, b| a + b, move |a: f64, _| narrow(a.sqrt())),
-        Function::LogSum => shape.fold(0.0, move |a, x| a + number(x), |a, b| a + b, move |a: f64, _| narrow(a.ln())),
-        Function::LogSumExp => log_sum_exp(shape, number, narrow),
-        Function::Max | Function::Min => extreme::<T>(shape, function),
-    }
+    type Step<W> = fn(W, W) -> W;
+    let (start, step, merge): (T::Wide, Step<T::Wide>, Step<T::Wide>) = match function {
+        Function::L1 => (Arithmetic::ZERO, |a, x| a.add(x.abs()), Arithmetic::add),
+        Function::SumSquare => (Arithmetic::ZERO, |a, x| a.add(x.mul(x)), Arithmetic::add),
+        Function::Prod => (Arithmetic::ONE, Arithmetic::mul, Arithmetic::mul),
+        Function::Max => (Arithmetic::LOWEST, Arithmetic::larger, Arithmetic::larger),
+        Function::Min => (Arithmetic::HIGHEST, Arithmetic::smaller, Arithmetic::smaller),
+        _ => (Arithmetic::ZERO, Arithmetic::add, Arithmetic::add),
+    };
+    shape.fold(start, move |a, x: T| step(a, x.widen()), merge, |a, _| T::narrow(a))
 }
 
 /// The accumulator is the largest exponent so far and the sum of the powers relative to it.
-fn log_sum_exp<T: Element>(
-    shape: Shape,
-    number: impl Fn(T) -> f64 + Send + Sync + 'static,
-    narrow: impl Fn(f64) -> T + Send + Sync + 'static,
-) -> Result<Plan, String> {
+fn log_sum_exp<T: Numeric>(shape: Shape) -> Result<Plan, String> {
     fn merge((a, sum_a): (f64, f64), (b, sum_b): (f64, f64)) -> (f64, f64) {
         if a == b {
             (a, sum_a + sum_b)
@@ -128,7 +127,8 @@ fn log_sum_exp<T: Element>(
             (f64::NAN, f64::NAN)
         }
     }
-    shape.fold((f64::NEG_INFINITY, 0.0), move |a, x| merge(a, (number(x), 1.0)), merge, move |(top, sum): (f64, f64), _| narrow(top + sum.ln()))
+    let last = |(top, sum): (f64, f64), _| T::narrow(T::Wide::from_f64(top + sum.ln()));
+    shape.fold((f64::NEG_INFINITY, 0.0), |a, x: T| merge(a, (x.widen().to_f64(), 1.0)), merge, last)
 }
 
 /// Which elements of x each element of y is made of.

@@ -95,90 +95,91 @@ pub(super) fn plan(step: &Step<'_>) -> Result<Plan, String> {
     let (x, y, attrs) = (step.x(0)?, step.y(0), step.attrs::<Attrs>()?);
     expect_dims("output", &y.dims, &x.dims)?;
     let size = y.len();
-    match attrs.function {
-        Function::IsNan | Function::IsInf => {
-            expect_dtype("output", y.dtype, DType::Bool)?;
-            dispatch!(real, x.dtype, "input", T => classify::<T>(attrs, size))
-        }
-        function => {
-            expect_dtype("output", y.dtype, x.dtype)?;
-            match function {
-                Function::Not if x.dtype == DType::Bool => map(size, 1, |x: Bool| Bool::from(!x.is_true())),
-                Function::Not => Err("not needs bool".into()),
-                Function::BitwiseNot => dispatch!(integer, x.dtype, "input", T => map(size, 1, |x: T| !x)),
-                Function::Neg => dispatch!(numeric, x.dtype, "input", T => wide::<T, _>(size, 1, Arithmetic::neg)),
-                Function::Abs => dispatch!(numeric, x.dtype, "input", T => wide::<T, _>(size, 1, Arithmetic::abs)),
-                Function::Sign => dispatch!(numeric, x.dtype, "input", T => wide::<T, _>(size, 1, Arithmetic::sign)),
-                Function::Relu => dispatch!(numeric, x.dtype, "input", T => wide::<T, _>(size, 1, |x| Arithmetic::larger(x, Arithmetic::ZERO))),
-                _ => dispatch!(real, x.dtype, "input", T => real::<T>(attrs, size)),
-            }
+    let classifies = matches!(attrs.function, Function::IsNan | Function::IsInf);
+    expect_dtype("output", y.dtype, if classifies { DType::Bool } else { x.dtype })?;
+    match (attrs.function, x.dtype) {
+        _ if classifies => dispatch!(real, x.dtype, "input", T => map(size, 1, classify::<T>(&attrs))),
+        (Function::Not, DType::Bool) => map(size, 1, |x: Bool| Bool::from(!x.is_true())),
+        (Function::Not, _) => Err("not needs bool".into()),
+        (Function::BitwiseNot, dtype) => dispatch!(integer, dtype, "input", T => map(size, 1, |x: T| !x)),
+        (Function::Relu, DType::F32) => map(size, 1, |x: f32| if x > 0.0 || x.is_nan() { x } else { 0.0 }),
+        (Function::Neg | Function::Abs | Function::Sign | Function::Relu, dtype) => dispatch!(numeric, dtype, "input", T => {
+            let f: fn(<T as Numeric>::Wide) -> <T as Numeric>::Wide = match attrs.function {
+                Function::Neg => Arithmetic::neg,
+                Function::Abs => Arithmetic::abs,
+                Function::Sign => Arithmetic::sign,
+                _ => |x| Arithmetic::larger(x, Arithmetic::ZERO),
+            };
+            map(size, 1, move |x: T| T::narrow(f(x.widen())))
+        }),
+        (_, dtype) => {
+            // A transcendental function costs about as much as moving this many elements.
+            const COST: usize = 16;
+            dispatch!(real, dtype, "input", T => {
+                let f = real::<<T as Numeric>::Wide>(&attrs)?;
+                map(size, COST, move |x: T| T::narrow(f(x.widen())))
+            })
         }
     }
 }
 
-fn classify<T: Real>(attrs: Attrs, size: usize) -> Result<Plan, String> {
-    if attrs.function == Function::IsNan {
-        return map(size, 1, |x: T| Bool::from(x.widen().is_nan()));
-    }
+fn classify<T: Real>(attrs: &Attrs) -> impl Fn(T) -> Bool + Send + Sync + 'static {
+    let nan = attrs.function == Function::IsNan;
     let (positive, negative) = (attrs.alpha.0 != 0.0, attrs.beta.0 != 0.0);
-    map(size, 1, move |x: T| {
+    move |x: T| {
         let x = x.widen();
-        Bool::from(x.is_infinite() && if x > T::Wide::ZERO { positive } else { negative })
-    })
+        Bool::from(if nan { x.is_nan() } else { x.is_infinite() && if x > T::Wide::ZERO { positive } else { negative } })
+    }
 }
 
-fn real<T: Real>(attrs: Attrs, size: usize) -> Result<Plan, String> {
-    let n = |value: f64| T::Wide::from_f64(value);
-    let (zero, one, half) = (n(0.0), n(1.0), n(0.5));
+/// One boxed function a kind: calls through it are cheap beside what it computes.
+fn real<F: Float>(attrs: &Attrs) -> Result<Box<dyn Fn(F) -> F + Send + Sync>, String> {
+    let n = |value: f64| F::from_f64(value);
+    let (zero, one, half) = (F::ZERO, F::ONE, n(0.5));
     let (alpha, beta) = (n(attrs.alpha.0), n(attrs.beta.0));
-    let hard_sigmoid = move |x: T::Wide| alpha.mul(x).add(beta).larger(zero).smaller(one);
-    // A transcendental function counts as this many moved elements.
-    const SLOW: usize = 16;
-    match attrs.function {
-        Function::Ceil => wide::<T, _>(size, 1, |x| x.ceil()),
-        Function::Floor => wide::<T, _>(size, 1, |x| x.floor()),
-        Function::Round => wide::<T, _>(size, 1, |x| x.round_ties_even()),
-        Function::Reciprocal => wide::<T, _>(size, 2, move |x| one.div(x)),
-        Function::Sqrt => wide::<T, _>(size, 2, |x| x.sqrt()),
-        Function::Exp => wide::<T, _>(size, SLOW, |x| x.exp()),
-        Function::Log => wide::<T, _>(size, SLOW, |x| x.ln()),
-        Function::Sin => wide::<T, _>(size, SLOW, |x| x.sin()),
-        Function::Cos => wide::<T, _>(size, SLOW, |x| x.cos()),
-        Function::Tan => wide::<T, _>(size, SLOW, |x| x.tan()),
-        Function::Asin => wide::<T, _>(size, SLOW, |x| x.asin()),
-        Function::Acos => wide::<T, _>(size, SLOW, |x| x.acos()),
-        Function::Atan => wide::<T, _>(size, SLOW, |x| x.atan()),
-        Function::Sinh => wide::<T, _>(size, SLOW, |x| x.sinh()),
-        Function::Cosh => wide::<T, _>(size, SLOW, |x| x.cosh()),
-        Function::Tanh => wide::<T, _>(size, SLOW, |x| x.tanh()),
-        Function::Asinh => wide::<T, _>(size, SLOW, |x| x.asinh()),
-        Function::Acosh => wide::<T, _>(size, SLOW, |x| x.acosh()),
-        Function::Atanh => wide::<T, _>(size, SLOW, |x| x.atanh()),
-        Function::Erf => wide::<T, _>(size, SLOW, |x| x.erf()),
-        Function::Sigmoid => wide::<T, _>(size, SLOW, sigmoid),
-        Function::Softplus => wide::<T, _>(size, SLOW, softplus),
-        Function::Softsign => wide::<T, _>(size, 2, move |x| x.div(one.add(x.abs()))),
-        Function::Mish => wide::<T, _>(size, SLOW, |x| x.mul(softplus(x).tanh())),
+    let hard_sigmoid = move |x: F| alpha.mul(x).add(beta).larger(zero).smaller(one);
+    Ok(match attrs.function {
+        Function::Ceil => Box::new(F::ceil),
+        Function::Floor => Box::new(F::floor),
+        Function::Round => Box::new(F::round_ties_even),
+        Function::Reciprocal => Box::new(move |x| one.div(x)),
+        Function::Sqrt => Box::new(F::sqrt),
+        Function::Exp => Box::new(F::exp),
+        Function::Log => Box::new(F::ln),
+        Function::Sin => Box::new(F::sin),
+        Function::Cos => Box::new(F::cos),
+        Function::Tan => Box::new(F::tan),
+        Function::Asin => Box::new(F::asin),
+        Function::Acos => Box::new(F::acos),
+        Function::Atan => Box::new(F::atan),
+        Function::Sinh => Box::new(F::sinh),
+        Function::Cosh => Box::new(F::cosh),
+        Function::Tanh => Box::new(F::tanh),
+        Function::Asinh => Box::new(F::asinh),
+        Function::Acosh => Box::new(F::acosh),
+        Function::Atanh => Box::new(F::atanh),
+        Function::Erf => Box::new(F::erf),
+        Function::Sigmoid => Box::new(sigmoid),
+        Function::Softplus => Box::new(softplus),
+        Function::Softsign => Box::new(move |x: F| x.div(one.add(x.abs()))),
+        Function::Mish => Box::new(|x: F| x.mul(softplus(x).tanh())),
         Function::GeluErf => {
             let root = n(std::f64::consts::FRAC_1_SQRT_2);
-            wide::<T, _>(size, SLOW, move |x| half.mul(x).mul(one.add(x.mul(root).erf())))
+            Box::new(move |x: F| half.mul(x).mul(one.add(x.mul(root).erf())))
         }
         Function::GeluTanh => {
             let (root, cubic) = (n((2.0 / std::f64::consts::PI).sqrt()), n(0.044715));
-            wide::<T, _>(size, SLOW, move |x| {
-                let inner = root.mul(x.add(cubic.mul(x).mul(x).mul(x)));
-                half.mul(x).mul(one.add(inner.tanh()))
-            })
+            Box::new(move |x: F| half.mul(x).mul(one.add(root.mul(x.add(cubic.mul(x).mul(x).mul(x))).tanh())))
         }
-        Function::LeakyRelu => wide::<T, _>(size, 1, move |x| if x < zero { alpha.mul(x) } else { x }),
-        Function::Elu => wide::<T, _>(size, SLOW, move |x| if x < zero { alpha.mul(x.exp_m1()) } else { x }),
-        Function::Celu => wide::<T, _>(size, SLOW, move |x| if x < zero { alpha.mul(x.div(alpha).exp_m1()) } else { x }),
-        Function::Selu => wide::<T, _>(size, SLOW, move |x| beta.mul(if x <= zero { alpha.mul(x.exp_m1()) } else { x })),
-        Function::HardSigmoid => wide::<T, _>(size, 1, hard_sigmoid),
-        Function::HardSwish => wide::<T, _>(size, 1, move |x| x.mul(hard_sigmoid(x))),
-        Function::Swish => wide::<T, _>(size, SLOW, move |x| x.mul(sigmoid(alpha.mul(x)))),
-        Function::ThresholdedRelu => wide::<T, _>(size, 1, move |x| if x > alpha || x.is_nan() { x } else { zero }),
-        Function::Shrink => wide::<T, _>(size, 1, move |x| {
+        Function::LeakyRelu => Box::new(move |x: F| if x < zero { alpha.mul(x) } else { x }),
+        Function::Elu => Box::new(move |x: F| if x < zero { alpha.mul(x.exp_m1()) } else { x }),
+        Function::Celu => Box::new(move |x: F| if x < zero { alpha.mul(x.div(alpha).exp_m1()) } else { x }),
+        Function::Selu => Box::new(move |x: F| beta.mul(if x <= zero { alpha.mul(x.exp_m1()) } else { x })),
+        Function::HardSigmoid => Box::new(hard_sigmoid),
+        Function::HardSwish => Box::new(move |x| x.mul(hard_sigmoid(x))),
+        Function::Swish => Box::new(move |x| x.mul(sigmoid(alpha.mul(x)))),
+        Function::ThresholdedRelu => Box::new(move |x: F| if x > alpha || x.is_nan() { x } else { zero }),
+        Function::Shrink => Box::new(move |x: F| {
             if x < alpha.neg() {
                 x.add(beta)
             } else if x > alpha {
@@ -189,8 +190,8 @@ fn real<T: Real>(attrs: Attrs, size: usize) -> Result<Plan, String> {
                 zero
             }
         }),
-        other => Err(format!("{other:?} is not a function of floats")),
-    }
+        other => return Err(format!("{other:?} is not a function of floats")),
+    })
 }
 
 /// 1 / (1 + e⁻ˣ), without overflow on either side.
@@ -205,13 +206,6 @@ fn sigmoid<F: Float>(x: F) -> F {
 #[inline]
 fn softplus<F: Float>(x: F) -> F {
     x.larger(F::ZERO).add(x.abs().neg().exp().ln_1p())
-}
-
-fn wide<T: Numeric, F>(size: usize, cost: usize, f: F) -> Result<Plan, String>
-where
-    F: Fn(T::Wide) -> T::Wide + Send + Sync + 'static,
-{
-    map(size, cost, move |x: T| T::narrow(f(x.widen())))
 }
 
 fn map<X: Element, Y: Element, F>(size: usize, cost: usize, f: F) -> Result<Plan, String>

@@ -85,16 +85,6 @@ impl<const N: usize> Walk<N> {
         self.strides.push(stride);
     }
 
-    /// The merged dims, outermost first; never empty.
-    pub fn dims(&self) -> &[usize] {
-        &self.dims
-    }
-
-    /// The strides of each merged dim.
-    pub fn strides(&self) -> &[[isize; N]] {
-        &self.strides
-    }
-
     /// Calls `visit` with the runs that make up elements `range` of the output, in order.
     #[inline]
     pub fn runs(&self, range: Range<usize>, mut visit: impl FnMut(Run<N>)) {
@@ -176,11 +166,11 @@ mod tests {
     #[test]
     fn merges_contiguous_dims() {
         let walk = Walk::broadcast(&[2, 3, 4], [&[2, 3, 4]]).unwrap();
-        assert_eq!(walk.dims(), [24]);
+        assert_eq!(walk.dims, [24]);
         let walk = Walk::broadcast(&[2, 3, 4], [&[3, 1]]).unwrap();
-        assert_eq!(walk.dims(), [2, 3, 4]);
+        assert_eq!(walk.dims, [2, 3, 4]);
         let walk = Walk::broadcast(&[5, 2, 3], [&[2, 3]]).unwrap();
-        assert_eq!(walk.dims(), [5, 6]);
+        assert_eq!(walk.dims, [5, 6]);
     }
 
     #[test]

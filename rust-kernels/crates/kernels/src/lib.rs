@@ -17,6 +17,7 @@ pub mod layer_norm;
 pub mod linear_f32;
 pub mod linear_i8;
 pub mod panel;
+pub mod quantize;
 pub mod rows;
 pub mod tokens;
 

@@ -1,35 +1,8 @@
-import type { DType, Shape, Tensor } from '@neural-engine/core';
-import { s64 } from '@neural-engine/core';
+import { s64, type Tensor } from '@neural-engine/core';
 import { describe, expect, it } from 'vitest';
-import { type Attributes, Graph } from './graph';
+import { Sketch } from './__fixtures__/sketch';
+import type { Graph } from './graph';
 import { inferShapes, shapeDataInputs } from './infer';
-
-/** Builds small graphs line by line. */
-class Sketch {
-  readonly graph = new Graph('sketch');
-
-  input(name: string, shape: Shape | undefined, dtype: DType = 'f32'): this {
-    this.graph.addValue({ name, dtype, shape });
-    this.graph.inputs.push(name);
-    return this;
-  }
-
-  constant(name: string, tensor: Tensor): this {
-    this.graph.addValue({ name, dtype: tensor.dtype, shape: tensor.dims, constant: tensor });
-    return this;
-  }
-
-  node(op: string, inputs: string[], outputs: string[], attributes: Attributes = {}): this {
-    for (const name of outputs) if (name) this.graph.addValue({ name, dtype: 'f32', shape: undefined });
-    this.graph.nodes.push({ name: `${op}_${this.graph.nodes.length}`, op, inputs, outputs, attributes });
-    return this;
-  }
-
-  shapes(): Record<string, Shape | undefined> {
-    inferShapes(this.graph);
-    return Object.fromEntries([...this.graph.values.values()].map((value) => [value.name, value.shape]));
-  }
-}
 
 const scalar = (value: number): Tensor => ({ dtype: 's64', dims: [], data: BigInt64Array.of(BigInt(value)) });
 

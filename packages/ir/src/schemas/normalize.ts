@@ -140,6 +140,12 @@ const layerNormalization = onnx('LayerNormalization', {
     const values = Float64Array.from(numbersOf(x!));
     const size = elementCount(x!.dims.slice(axis < 0 ? axis + x!.dims.length : axis));
     const { means, inverses } = standardize(values, size, attributes['epsilon'] as number);
+    // An empty group has neither mean nor deviation, and no element that would give it a turn.
+    const groups = outputs[1] ? elementCount(outputs[1].dims) : 0;
+    for (let group = means.length; group < groups; group++) {
+      means.push(Number.NaN);
+      inverses.push(Number.NaN);
+    }
     affine(values, x!.dims, scale, bias);
     return [values, means, inverses].slice(0, outputs.length).map((part, i) => fromNumbers(outputs[i]!.dtype, outputs[i]!.dims, part));
   },

@@ -66,7 +66,8 @@ export async function writeModel(model: OnnxModel, path: string, options: WriteO
     await file.commit(path, force);
   } catch (error) {
     await file?.discard();
-    await data?.rollBack();
+    // A model that has its name needs its data, even if the name may not survive a power cut.
+    if (!file?.isNamed) await data?.rollBack();
     throw saveFailure(error, path);
   }
   if (force && data !== undefined && externalData?.location === undefined) await removeOldData(dirname(path), stemOf(path), data.name);
@@ -90,19 +91,15 @@ async function writeData(model: OnnxModel, path: string, options: NonNullable<Wr
     const wasThere = await exists(target);
     // A file that is named after this very content may be replaced by it.
     const replace = force || given === undefined;
-    let committed = false;
     return {
       places,
       name,
       path: target,
       bytes: file.size,
-      async commit(): Promise<void> {
-        await file.commit(target, replace);
-        committed = true;
-      },
+      commit: () => file.commit(target, replace),
       async rollBack(): Promise<void> {
         await file.discard();
-        if (committed && !wasThere) await unlink(target).catch(() => undefined);
+        if (file.isNamed && !wasThere) await unlink(target).catch(() => undefined);
       },
     };
   } catch (error) {

@@ -1,5 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, linkSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,7 +44,8 @@ describe('external data', () => {
   });
   afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-  const decode = (entries: Record<string, string>, dims?: number[], options = {}) => decodeModel(external(entries, dims), { directory: folder, ...options });
+  const decode = (entries: Record<string, string>, dims?: number[], options = {}) =>
+    decodeModel(external(entries, dims), { directory: folder, ...options });
   const weight = (entries: Record<string, string>, dims?: number[]) => decode(entries, dims).graph.initializers.get('W')!;
   const refuse = (code: Parameters<typeof refusal>[0], entries: Record<string, string>, dims?: number[]) =>
     refusal(code, () => decode(entries, dims));
@@ -58,16 +70,21 @@ describe('external data', () => {
       const model = await readModel('model.onnx');
       process.chdir('/');
       console.log(model.graph.initializers.get('W').bytes()[3]);`;
-    const output = execFileSync(process.execPath, ['--import', 'tsx', '--conditions=source', '--input-type=module', '-e', script], { encoding: 'utf8' });
+    const output = execFileSync(process.execPath, ['--import', 'tsx', '--conditions=source', '--input-type=module', '-e', script], {
+      encoding: 'utf8',
+    });
     expect(output.trim()).toBe('3');
   });
 
-  it.each(['../secret', 'a/../../secret', './../secret', 'sub/..', 'w.bin/..', '..', 'sub/../w.bin'])('X1 refuses %s by its text alone', (location) => {
-    const before = refuse('E_PATH', { location }).message;
-    expect(before).toContain('leads out of the model');
-    rmSync(join(root, 'secret'), { force: true });
-    expect(refuse('E_PATH', { location }).message).toBe(before);
-  });
+  it.each(['../secret', 'a/../../secret', './../secret', 'sub/..', 'w.bin/..', '..', 'sub/../w.bin'])(
+    'X1 refuses %s by its text alone',
+    (location) => {
+      const before = refuse('E_PATH', { location }).message;
+      expect(before).toContain('leads out of the model');
+      rmSync(join(root, 'secret'), { force: true });
+      expect(refuse('E_PATH', { location }).message).toBe(before);
+    },
+  );
 
   it.each([
     ['/etc/passwd', 'is not relative'],

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, link, lstat, open, rename, unlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { EngineError } from '@neural-engine/core';
 import { saveFailure } from './failures';
+import { removeStale, temporaryPrefix } from './stale';
 
 const MAX_WRITE = 2 ** 30;
 
@@ -43,6 +44,7 @@ export async function refuseExisting(path: string): Promise<void> {
 export class AtomicFile {
   private written = 0;
   private open = true;
+  private named = false;
 
   private constructor(
     private readonly handle: FileHandle,
@@ -53,12 +55,18 @@ export class AtomicFile {
   /** Starts a file in the folder of `path`. @throws {EngineError} E_CANTCREAT the folder is missing or not writable. */
   static async create(path: string): Promise<AtomicFile> {
     const suffix = `${process.pid}-${randomBytes(6).toString('hex')}.tmp`;
-    const temporary = join(dirname(path), `.${basename(path).slice(0, 60)}.${suffix}`);
+    const temporary = join(dirname(path), `${temporaryPrefix(path)}${suffix}`);
+    await removeStale(path);
     try {
       return new AtomicFile(await open(temporary, 'wx', 0o666), temporary, path);
     } catch (error) {
       throw saveFailure(error, path);
     }
+  }
+
+  /** True once the file has its name, even where making the name durable failed. */
+  get isNamed(): boolean {
+    return this.named;
   }
 
   /** Bytes written so far. */
@@ -101,6 +109,7 @@ export class AtomicFile {
     try {
       if (replace) await rename(this.temporary, path);
       else await this.linkInto(path);
+      this.named = true;
       await syncFolder(dirname(path));
     } catch (error) {
       throw saveFailure(error, path);

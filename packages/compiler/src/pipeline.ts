@@ -12,7 +12,7 @@ import { foldConstants, foldDequantized } from './passes/fold-constants';
 import { fuseAttention } from './passes/fuse-attention';
 import { fuseEmbeddings } from './passes/fuse-embeddings';
 import { fuseGelu, fuseGeluTanh } from './passes/fuse-gelu';
-import { absorbActivation, absorbBias, absorbResidual, lowerGemm, lowerMatMul } from './passes/fuse-inner-product';
+import { absorbActivation, absorbBias, absorbResidual, lowerGemm, lowerMatMul, unflattenProduct } from './passes/fuse-inner-product';
 import {
   absorbLayerNormBias,
   absorbLayerNormScale,
@@ -64,6 +64,7 @@ export const PIPELINE: readonly PipelineEntry[] = [
   entry(fuseAttention, 'while products by constants are still told apart from those of activations'),
   entry(lowerMatMul, 'first the bare product'),
   entry(lowerGemm, 'first the bare product'),
+  entry(unflattenProduct, 'shows the sums that follow a product of flattened rows'),
   entry(absorbBias, 'a vector is a bias, not a residual'),
   entry(absorbResidual, 'after the bias and before the activation, as the operator computes'),
   entry(absorbActivation, 'last, since nothing is added after it'),

@@ -22,7 +22,7 @@ export function quantizedWeight(graph: Graph, dequantize: Node, transposed: bool
   const codes = graph.constant(dequantize.inputs[0]);
   const scale = graph.constant(dequantize.inputs[1]);
   const zero = graph.constant(dequantize.inputs[2]);
-  if (!codes || codes.dims.length !== 2 || scale?.dtype !== 'f32') return 'its weight is no constant matrix with an f32 scale';
+  if (codes?.dims.length !== 2 || scale?.dtype !== 'f32') return 'its weight is no constant matrix with an f32 scale';
   if (Number(dequantize.attributes['block_size'] ?? 0) !== 0) return 'its weight is quantised in blocks';
   const outputs = codes.dims[transposed ? 0 : 1]!;
   const axis = (Number(dequantize.attributes['axis'] ?? 1) + 2) % 2;

@@ -20,19 +20,25 @@ export class FunctionTable {
     return this.functions.get(keyOf(node.domain, node.opType, node.overload));
   }
 
+  /** Counts a node. @throws {EngineError} E_LIMIT the open calls have expanded to too many. */
+  count(): void {
+    const called = this.open.at(-1);
+    if (called && ++this.inlined > MAX_INLINED_NODES) {
+      throw new EngineError('E_LIMIT', 'import', `function "${called.name}": calls expand to more than ${MAX_INLINED_NODES} nodes`, {
+        where: called.name,
+      });
+    }
+  }
+
   /**
    * Runs `body` while `called` is open.
-   * @throws {EngineError} E_MODEL a function calls itself; E_LIMIT calls nest or expand too far.
+   * @throws {EngineError} E_MODEL a function calls itself; E_LIMIT calls nest too deep.
    */
   enter(called: OnnxFunction, body: () => void): void {
     const label = `function "${called.domain}::${called.name}"`;
     if (this.open.includes(called)) throw new EngineError('E_MODEL', 'import', `${label} calls itself`, { where: called.name });
     if (this.open.length >= LIMITS.nesting) {
       throw new EngineError('E_LIMIT', 'import', `${label}: calls nest deeper than ${LIMITS.nesting}`, { where: called.name });
-    }
-    this.inlined += called.nodes.length;
-    if (this.inlined > MAX_INLINED_NODES) {
-      throw new EngineError('E_LIMIT', 'import', `${label}: calls expand to more than ${MAX_INLINED_NODES} nodes`, { where: called.name });
     }
     this.open.push(called);
     try {

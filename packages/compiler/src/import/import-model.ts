@@ -28,6 +28,16 @@ export function importModel(model: OnnxModel): Graph {
   return new ModelImport(model).run();
 }
 
+/** Where a node stands: in the model's graph, in a branch of it, or in the body of a function. */
+interface Frame {
+  readonly opsets: ReadonlyMap<string, number>;
+  readonly scope: Scope;
+  /** Put before the names of nodes. */
+  readonly prefix: string;
+  /** Puts the attributes of the enclosing call in the place of references to them. */
+  bind(node: OnnxNode): OnnxNode;
+}
+
 class ModelImport {
   private readonly graph: Graph;
   private readonly to: Builder;
@@ -35,6 +45,8 @@ class ModelImport {
   private readonly unsupported: UnsupportedNode[] = [];
   /** Values that nothing can be said of, because an unsupported node makes them. */
   private readonly lost = new Set<string>();
+  /** Inputs and initializers of unsupported types: reported once something reads them. */
+  private readonly suspects = new Map<string, UnsupportedNode>();
 
   constructor(private readonly model: OnnxModel) {
     this.graph = new Graph(model.graph.name || 'model');
@@ -50,28 +62,22 @@ class ModelImport {
       if (scope.resolve(input.name) !== undefined) continue;
       scope.bind(input.name, input.name);
       if (!isEngineDType(input.dtype) || input.dtype === 'string') {
-        this.unsupported.push({
-          name: input.name,
-          op: 'graph input',
-          opset: this.opset(''),
-          reason: `its type ${input.dtype} is not supported`,
-        });
-        this.lost.add(input.name);
+        this.suspect(input.name, 'graph input', `its type ${input.dtype} is not supported`);
       } else {
         this.to.addInput(input.name, input.dtype, input.shape);
       }
     }
-    for (const node of source.nodes) this.importNode(node, this.model.opsets, scope, '');
-    if (this.unsupported.length > 0) throw new UnsupportedModelError(this.unsupported);
+    const frame: Frame = { opsets: this.model.opsets, scope, prefix: '', bind: (node) => node };
+    for (const node of source.nodes) this.importNode(node, frame);
     for (const { name } of source.outputs) this.graph.outputs.push(this.valueOf(name, scope, 'output of the graph'));
+    if (this.unsupported.length > 0) throw new UnsupportedModelError(this.unsupported);
     return this.graph;
   }
 
   private addInitializers(source: OnnxGraph, scope: Scope): void {
     const refuse = (name: string) => ({
       refuse: (reason: string): never => {
-        this.unsupported.push({ name, op: 'initializer', opset: this.opset(''), reason });
-        this.lost.add(name);
+        this.suspect(name, 'initializer', reason);
         throw new Unsupported(reason);
       },
     });
@@ -87,17 +93,19 @@ class ModelImport {
     for (const [name, tensor] of source.sparseInitializers) add(name, (node) => densify(tensor, node));
   }
 
-  private importNode(source: OnnxNode, opsets: ReadonlyMap<string, number>, scope: Scope, prefix: string): void {
+  private importNode(unbound: OnnxNode, frame: Frame): void {
+    const source = frame.bind(unbound);
+    this.functions.count();
     const called = this.functions.find(source);
     if (called) {
-      this.inline(called, source, scope, prefix);
+      this.inline(called, source, frame);
       return;
     }
-    const node = this.open(source, opsets, scope, prefix);
+    const node = this.open(source, frame);
     const lost = node.inputs.some((name) => this.lost.has(name));
     try {
-      const importer = this.importerOf(node, opsets);
-      if (node.op === 'If' && !lost && this.inlineBranch(node, source, opsets, scope, prefix)) return;
+      const importer = this.importerOf(node, frame.opsets);
+      if (node.op === 'If' && !lost && this.inlineBranch(node, source, frame)) return;
       if (!lost) {
         importer(node, this.to);
         return;
@@ -109,7 +117,7 @@ class ModelImport {
   }
 
   /** Resolves the names of a node's operands and registers its results. */
-  private open(source: OnnxNode, opsets: ReadonlyMap<string, number>, scope: Scope, prefix: string): ImportNode {
+  private open(source: OnnxNode, { opsets, scope, prefix }: Frame): ImportNode {
     const name = this.to.freeNodeName(prefix + (source.name || `${source.opType}_${this.graph.nodes.length}`));
     const inputs = source.inputs.map((input) => this.valueOf(input, scope, `node "${name}" (${source.opType})`));
     const outputs = source.outputs.map((output) => scope.define(output));
@@ -118,6 +126,11 @@ class ModelImport {
 
   private valueOf(name: string, scope: Scope, reader: string): string {
     const flat = scope.resolve(name);
+    const suspect = this.suspects.get(flat ?? '');
+    if (suspect) {
+      this.unsupported.push(suspect);
+      this.suspects.delete(suspect.name);
+    }
     if (flat !== undefined && (flat === '' || this.graph.values.has(flat) || this.lost.has(flat))) return flat;
     throw new EngineError('E_MODEL', 'import', `${reader}: nothing makes the value "${name}"`, { where: name });
   }
@@ -142,7 +155,7 @@ class ModelImport {
     this.unsupported.push({ name: node.name, op: node.domain ? `${node.domain}::${node.op}` : node.op, opset: node.opset, reason });
   }
 
-  private inline(called: OnnxFunction, call: OnnxNode, scope: Scope, prefix: string): void {
+  private inline(called: OnnxFunction, call: OnnxNode, { scope, prefix }: Frame): void {
     const name = prefix + (call.name || `${call.opType}_${this.graph.nodes.length}`);
     const inner = new Scope(undefined, (value) => this.to.freeName(`${name}/${value}`));
     called.inputs.forEach((formal, i) => {
@@ -156,27 +169,32 @@ class ModelImport {
       if (called.inputs.includes(formal)) passed.push([inner.resolve(formal)!, flat]);
       else inner.bind(formal, flat);
     });
-    const opsets = new Map(called.opsets);
+    const frame: Frame = {
+      opsets: called.opsets,
+      scope: inner,
+      prefix: `${name}/`,
+      bind: (node) => bindAttributes(node, called, call),
+    };
     this.functions.enter(called, () => {
-      for (const node of called.nodes) this.importNode(bindAttributes(node, called, call), opsets, inner, `${name}/`);
+      for (const node of called.nodes) this.importNode(node, frame);
     });
     for (const [from, flat] of passed) this.forward(call, name, from, flat);
   }
 
   /** Puts the branch that is taken in the place of an If whose condition is known. */
-  private inlineBranch(node: ImportNode, source: OnnxNode, opsets: ReadonlyMap<string, number>, scope: Scope, prefix: string): boolean {
+  private inlineBranch(node: ImportNode, source: OnnxNode, frame: Frame): boolean {
     const condition = this.to.integersOf(node.input(0));
     if (condition?.length !== 1) return false;
     const branch = source.attributes.get(condition[0] ? 'then_branch' : 'else_branch');
     if (branch?.type !== 'graph') return node.fail('E_MODEL', 'a branch is missing');
-    const inner = new Scope(scope, (value) => this.to.freeName(`${node.name}/${value}`));
-    this.addInitializers(branch.value, inner);
-    for (const inside of branch.value.nodes) this.importNode(inside, opsets, inner, `${prefix}${node.name}/`);
+    const scope = new Scope(frame.scope, (value) => this.to.freeName(`${node.name}/${value}`));
+    this.addInitializers(branch.value, scope);
+    for (const inside of branch.value.nodes) this.importNode(inside, { ...frame, scope, prefix: `${node.name}/` });
     if (branch.value.outputs.length !== node.outputs.length) {
       node.fail('E_MODEL', `its branch has ${branch.value.outputs.length} outputs, the node ${node.outputs.length}`);
     }
     branch.value.outputs.forEach(({ name }, i) => {
-      const from = this.valueOf(name, inner, `branch of "${node.name}"`);
+      const from = this.valueOf(name, scope, `branch of "${node.name}"`);
       if (node.outputs[i]) this.forward(source, node.name, from, node.outputs[i]);
     });
     return true;
@@ -191,8 +209,9 @@ class ModelImport {
     this.to.emit(node, 'Identity', [from], {}, [flat]);
   }
 
-  private opset(domain: string): number {
-    return this.model.opsets.get(domain) ?? 0;
+  private suspect(name: string, op: string, reason: string): void {
+    this.suspects.set(name, { name, op, opset: this.model.opsets.get('') ?? 0, reason });
+    this.lost.add(name);
   }
 }
 

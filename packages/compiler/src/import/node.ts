@@ -60,6 +60,14 @@ export class ImportNode {
     return found.value.map((value) => this.exact(name, value));
   }
 
+  /** Takes integers of which the extremes mean "to the end"; they become the nearest exact numbers. */
+  saturatedInts(name: string): number[] | undefined {
+    const found = this.take(name);
+    if (found === undefined) return undefined;
+    if (found.type !== 'ints') this.fail('E_MODEL', `attribute "${name}" is of type ${found.type}, not ints`);
+    return found.value.map((value) => Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, Number(value))));
+  }
+
   float(name: string): number | undefined;
   float(name: string, fallback: number): number;
   float(name: string, fallback?: number): number | undefined {

@@ -4,8 +4,8 @@ import { emitAs, type Importer, type Importers } from './operator';
 /** Slice had its bounds in attributes before opset 10. */
 const slice: Importer = (node, to) => {
   if (node.opset >= 10) return emitAs(node, to, 'Slice', node.inputs);
-  const starts = node.ints('starts') ?? node.fail('E_MODEL', 'the attribute "starts" is missing');
-  const ends = node.ints('ends') ?? node.fail('E_MODEL', 'the attribute "ends" is missing');
+  const starts = node.saturatedInts('starts') ?? node.fail('E_MODEL', 'the attribute "starts" is missing');
+  const ends = node.saturatedInts('ends') ?? node.fail('E_MODEL', 'the attribute "ends" is missing');
   const axes = node.ints('axes') ?? starts.map((_, i) => i);
   const list = (what: string, values: number[]): string => to.constant(`${node.name}/${what}`, s64(values));
   return emitAs(node, to, 'Slice', [node.input(0), list('starts', starts), list('ends', ends), list('axes', axes)]);

@@ -68,6 +68,28 @@ function checkProduct(x: Value, weight: Value, transposed: boolean): Declined | 
 
 const product = op('InnerProduct').as('product');
 
+/**
+ * Rows flattened, multiplied, and put back  →  the product of the unflattened tensor.
+ *
+ * An InnerProduct treats each row by itself, so that the two Reshapes around it only hide biases and residuals from it.
+ */
+export const unflattenProduct = rewrite({
+  name: 'unflatten-product',
+  summary: 'two Reshapes around an InnerProduct that flatten and restore its rows vanish',
+  pattern: op('Reshape', product, value('dims')),
+  replace: ({ product }, graph) => {
+    const node = graph.producer(product)!;
+    const flatten = graph.producer(graph.input(node, SLOT.x));
+    const x = flatten?.op === 'Reshape' ? graph.input(flatten, 0) : undefined;
+    const target = graph.graph.value(graph.root.outputs[0]!).shape;
+    if (!x?.shape || !target || graph.input(node, SLOT.residual)) return undefined;
+    const rows = x.shape.slice(0, -1);
+    if (!sameShape(x.shape.slice(-1), graph.input(node, SLOT.x)!.shape?.slice(-1))) return undefined;
+    if (!sameShape(target, [...rows, lastDim(product.shape)!])) return undefined;
+    return graph.op('InnerProduct', [x, ...node.inputs.slice(1).map((_, slot) => graph.input(node, slot + 1))], node.attributes);
+  },
+});
+
 /** x·W + vector  →  InnerProduct with bias. */
 export const absorbBias = rewrite({
   name: 'absorb-bias',

@@ -1,7 +1,7 @@
 import type { Value } from '@neural-engine/ir';
 import { lastDim, sameShape } from '../facts/shape-facts';
 import { filled, integersOf, scalarValue } from '../facts/tensor-facts';
-import { constant, type Declined, decline, oneOf, op, type Replacement, rewrite, scalar, value } from '../rewrite';
+import { constant, type Declined, decline, oneOf, op, optional, type Replacement, rewrite, scalar, value } from '../rewrite';
 
 const x = value('x');
 const mean = op('ReduceMean', x, constant('axes')).with({ keepdims: 1 }).as('mean');
@@ -16,7 +16,7 @@ const variance = oneOf(
     oneOf(op('Mul', mean, mean), op('Pow', mean, scalar(2))),
   ),
 );
-const stable = op('Add', variance, scalar('epsilon'));
+const stable = optional(variance, (variance) => op('Add', variance, scalar('epsilon')));
 const deviation = oneOf(op('Sqrt', stable), op('Pow', stable, scalar(0.5)));
 const inverse = oneOf(op('Reciprocal', deviation), op('Div', scalar(1), deviation), op('Pow', stable, scalar(-0.5)));
 
@@ -39,7 +39,7 @@ export const fuseLayerNorm = rewrite({
       'LayerNorm',
       [x, graph.constant('scale', filled('f32', [hidden], 1)), graph.constant('bias', filled('f32', [hidden], 0))],
       {
-        epsilon: scalarValue(epsilon.constant)!,
+        epsilon: scalarValue(epsilon?.constant) ?? 0,
       },
     );
   },
@@ -59,7 +59,7 @@ export const fuseLayerNormFactored = rewrite({
     if (!isLastAxis(axes, x) || !isLastAxis(varianceAxes, x)) return decline('mean and variance are not over the last axis alone');
     const hidden = lastDim(x.shape);
     if (!isRow(scale, hidden) || !isRow(bias, hidden)) return decline('scale and bias are not vectors over the last axis');
-    return graph.op('LayerNorm', [x, scale, bias], { epsilon: scalarValue(epsilon.constant)! });
+    return graph.op('LayerNorm', [x, scale, bias], { epsilon: scalarValue(epsilon?.constant) ?? 0 });
   },
 });
 

@@ -63,7 +63,7 @@ class MaskFusion {
       [b, a],
     ] as const) {
       const fact = this.trace.of(mask);
-      if (!fact || this.graph.value(mask).dtype !== 'f32' || this.isMade(mask) || this.trace.of(scores)) continue;
+      if (!fact || !this.isScoreMask(mask, scores)) continue;
       const obstacle = this.layoutObstacle(fact, scores, node);
       if (obstacle) {
         this.context.log.declined(node, obstacle);
@@ -139,8 +139,10 @@ class MaskFusion {
     return name;
   }
 
-  private isMade(name: string): boolean {
-    return this.index.producer(name)?.op === 'PaddingMask';
+  /** Whether a sum is one of scores and a mask, and not of two masks or of anything of another rank. */
+  private isScoreMask(mask: string, scores: string): boolean {
+    if (this.graph.value(mask).dtype !== 'f32' || this.graph.value(scores).shape?.length !== 4) return false;
+    return this.index.producer(mask)?.op !== 'PaddingMask' && this.trace.of(scores) === undefined;
   }
 
   private feedsSoftmax(node: Node): boolean {

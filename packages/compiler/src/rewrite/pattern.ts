@@ -98,7 +98,7 @@ export const value = <N extends string>(name: N): Pattern<N> => new ValuePattern
 export const constant = <N extends string>(name: N): Pattern<N> => new ConstantPattern(name);
 
 /**
- * A constant of one element: equal to `want` within six digits, or captured under that name.
+ * A constant of one element: equal to `want` within five digits, or captured under that name.
  *
  * The tolerance covers constants that an exporter rounded to f32, as √2 = 1.4142135381698608.
  */

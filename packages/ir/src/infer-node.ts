@@ -1,4 +1,14 @@
-import { dtypeBytes, EngineError, type ErrorCode, elementCount, isStatic, LIMITS, type Stage, type Tensor } from '@neural-engine/core';
+import {
+  type DType,
+  dtypeBytes,
+  EngineError,
+  type ErrorCode,
+  elementCount,
+  isStatic,
+  LIMITS,
+  type Stage,
+  type Tensor,
+} from '@neural-engine/core';
 import { checkAttributes, checkOperands, withDefaults } from './check-node';
 import type { Attributes, Node } from './graph';
 import type { InferContext, KnownValue, OpSchema, OutputSpec, SchemaErrorCode } from './schema';
@@ -81,6 +91,13 @@ export function inferNode(node: Node, known: (name: string) => KnownValue, optio
   });
 }
 
+/** The integers that a tracked dtype holds, where a double can tell. */
+const TRACKED_RANGES: Readonly<Partial<Record<DType, readonly [number, number]>>> = {
+  s32: [-(2 ** 31), 2 ** 31 - 1],
+  u32: [0, 2 ** 32 - 1],
+  u64: [0, Number.MAX_SAFE_INTEGER],
+};
+
 /** Elements that are all numbers make a constant. Sizes are checked on the way. */
 function promoted(value: KnownValue): KnownValue {
   const { shape, dtype, elements, constant } = value;
@@ -96,6 +113,9 @@ function promoted(value: KnownValue): KnownValue {
     );
   }
   if (constant || !elements || !isStatic(elements)) return value;
+  const [low, high] = TRACKED_RANGES[dtype] ?? [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
+  // Tracked elements are whole numbers without bounds; where the dtype would wrap, the exact evaluation decides.
+  if (elements.some((element) => element < low || element > high)) return { dtype, shape };
   const data = isBig(dtype) ? BigInt64Array.from(elements, BigInt) : undefined;
   return { dtype, shape, elements, constant: data && dtype === 's64' ? { dtype, dims: shape, data } : fromNumbers(dtype, shape, elements) };
 }

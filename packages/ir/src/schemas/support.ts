@@ -39,7 +39,9 @@ export function elementsOf(value: KnownValue | undefined): Shape | undefined {
   if (value.elements) return value.elements;
   const { constant } = value;
   if (!constant || constant.data.length > MAX_TRACKED_ELEMENTS || constant.dims.length > 1 || !isTracked(value.dtype)) return undefined;
-  return Array.from(constant.data as ArrayLike<number | bigint>, (element) => toSafe(element));
+  const elements = Array.from(constant.data as ArrayLike<number | bigint>, Number);
+  // What a double cannot hold is left to the exact evaluation.
+  return elements.every(Number.isSafeInteger) ? elements : undefined;
 }
 
 const isTracked = (dtype: DType): boolean => dtype === 's64' || dtype === 's32' || dtype === 'bool' || dtype === 'u64' || dtype === 'u32';

@@ -57,12 +57,13 @@ export const parametricUnary = (
     evaluate: ([x], given) => [mapNumbers(x!, x!.dtype, choose(given))],
   });
 
-/** Rounds to the nearest integer, ties to even. */
+/** Rounds to the nearest integer, ties to even; zeros keep the sign of `x`. */
 export function roundEven(x: number): number {
   const floor = Math.floor(x);
   const rest = x - floor;
-  if (rest !== 0.5) return Number.isInteger(x) ? x : rest < 0.5 ? (floor === 0 && x < 0 ? -0 : floor) : floor + 1;
-  return floor % 2 === 0 ? floor : floor + 1;
+  if (rest === 0) return x;
+  const nearest = rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
+  return nearest === 0 && x < 0 ? -0 : nearest;
 }
 
 const absBig = (x: bigint): bigint => (x < 0n ? -x : x);

@@ -1,173 +1,24 @@
-import type { DType } from '@neural-engine/core';
+import { calling } from './errors';
+import type { NativeProgram } from './generated/binding';
+import { native } from './load';
+import type { ProgramSource } from './types';
+import type { WeightSet } from './weights';
 
-/**
- * The program: what a planner hands to the native executor, as JSON. The fields are spelt as the executor reads them.
- *
- * A program is a list of *regions*, each a chain of *steps* that are independent per *unit*; there is one barrier between regions and
- * none inside. Offsets are in bytes and multiples of 64. Everything is checked once, when a {@link Program} is made.
- */
-export interface ProgramSpec {
-  /** Must equal `ABI`. */
-  readonly abi: number;
-  /** What the caller feeds, in order. */
-  readonly inputs: readonly Port[];
-  /** What the caller gets, in order. */
-  readonly outputs: readonly Port[];
-  /** Sets of rows that panels are cut from. */
-  readonly spaces: readonly Space[];
-  /** Every tensor of the program. */
-  readonly buffers: readonly BufferSpec[];
-  /** Small constants that planning made: little-endian bytes in lower-case hexadecimal. */
-  readonly constants?: readonly string[];
-  /** Memory that all threads of a run share. */
-  readonly arena_bytes: number;
-  /** Memory that each thread has for itself. */
-  readonly scratch_bytes: number;
-  /** What is done, in order. */
-  readonly regions: readonly Region[];
+/** A program that was proved to fit its weights: every offset, length, index and overlap. Any number of sessions may run it. */
+export class Program {
+  /** For {@link NativeSession} only. */
+  readonly native: NativeProgram;
+
+  /**
+   * Checks the program once; it keeps the weights alive.
+   *
+   * @throws {EngineError} E_IR naming the region, step and operand that does not fit; E_IR_MISMATCH another ABI; E_LIMIT.
+   */
+  constructor(
+    readonly source: ProgramSource,
+    readonly weights: WeightSet,
+  ) {
+    const json = typeof source === 'string' ? source : JSON.stringify(source);
+    this.native = calling('plan', () => new (native().NativeProgram)(json, weights.native));
+  }
 }
-
-/** Dtypes that a program computes with. */
-export type ComputeDType = Exclude<DType, 'string'>;
-
-/** An input or output of the model, row-major. */
-export interface Port {
-  readonly name: string;
-  readonly dtype: ComputeDType;
-  readonly dims: readonly number[];
-}
-
-/** Rows `0..count` of a matrix, or the tokens of `batch` sequences of at most `seq`; with `pack` masked tokens are left out. */
-export type Space =
-  | { readonly kind: 'rows'; readonly count: number }
-  | { readonly kind: 'tokens'; readonly batch: number; readonly seq: number; readonly pack: boolean };
-
-/** One tensor and where it lives. */
-export interface BufferSpec {
-  readonly place: Place;
-  readonly dtype: ComputeDType;
-  readonly layout: Layout;
-}
-
-/** Where a buffer's bytes are: an index for input, output, weight and constant, an offset for arena and scratch. */
-export type Place =
-  | { readonly input: number }
-  | { readonly output: number }
-  | { readonly arena: number }
-  | { readonly scratch: number }
-  | { readonly weight: number }
-  | { readonly constant: number };
-
-/** Row-major dimensions, or panels `[ceil(rows / 64)][features][64]` of a space. In scratch, panels are those of one unit. */
-export type Layout = { readonly rows: readonly number[] } | { readonly panels: { readonly space: number; readonly features: number } };
-
-/** A chain of steps between two barriers. */
-export interface Region {
-  readonly units: Units;
-  readonly steps: readonly Step[];
-}
-
-/**
- * How a region's work is divided: `panels` gives each unit `group` (1 to 4) consecutive panels, `split` divides a single linear or
- * attention step by output rows or heads, `whole` runs a single generic step (which divides itself) or `token_map`.
- */
-export type Units =
-  | { readonly panels: { readonly space: number; readonly group: number } }
-  | { readonly split: { readonly space: number } }
-  | 'whole';
-
-/** Affine 8-bit code: `q = saturate(round_ties_even(x · scale) + zero)`. */
-export interface Code {
-  readonly scale: number;
-  readonly zero: number;
-}
-
-/** Added to a product before the activation: the destination's old content, or another f32 panel buffer. */
-export type ResidualRef = 'in_place' | { readonly buffer: number };
-
-export type Activation = 'none' | 'gelu_erf' | 'gelu_tanh' | 'relu' | 'tanh' | 'sigmoid';
-
-/** Index into {@link ProgramSpec.buffers}. */
-export type BufferIndex = number;
-/** Index into the weight set. */
-export type WeightIndex = number;
-
-/** What a generic step's attributes may hold. */
-export type GenericAttribute = number | string | boolean | readonly number[] | readonly string[];
-
-/** One kernel call per unit. The formulas are those of the executor's own documentation. */
-export type Step =
-  | { readonly op: 'token_map'; readonly space: number; readonly mask?: BufferIndex | null; readonly masked_bias: number }
-  | {
-      readonly op: 'embed';
-      readonly y: BufferIndex;
-      readonly ids: BufferIndex;
-      readonly word: BufferIndex;
-      readonly position?: BufferIndex | null;
-      readonly types?: BufferIndex | null;
-      readonly type_table?: BufferIndex | null;
-    }
-  | { readonly op: 'from_rows'; readonly x: BufferIndex; readonly y: BufferIndex }
-  | { readonly op: 'to_rows'; readonly x: BufferIndex; readonly y: BufferIndex }
-  | {
-      readonly op: 'linear';
-      readonly weight: WeightIndex;
-      readonly x: BufferIndex;
-      readonly y: BufferIndex;
-      readonly bias?: WeightIndex | null;
-      readonly residual?: ResidualRef | null;
-      readonly act?: Activation;
-    }
-  | {
-      readonly op: 'linear_i8';
-      readonly weight: WeightIndex;
-      readonly x: BufferIndex;
-      readonly y: BufferIndex;
-      readonly init: WeightIndex;
-      readonly mul: WeightIndex;
-      readonly add: WeightIndex;
-      readonly residual?: ResidualRef | null;
-      readonly act?: Activation;
-      readonly code?: Code | null;
-      readonly table?: WeightIndex | null;
-    }
-  | {
-      readonly op: 'layer_norm';
-      readonly x: BufferIndex;
-      readonly gamma: WeightIndex;
-      readonly beta: WeightIndex;
-      readonly epsilon: number;
-      readonly quantized?: BufferIndex | null;
-      readonly code?: Code | null;
-    }
-  | { readonly op: 'quantize'; readonly x: BufferIndex; readonly y: BufferIndex; readonly code: Code }
-  | { readonly op: 'dequantize'; readonly x: BufferIndex; readonly y: BufferIndex; readonly code: Code }
-  | {
-      readonly op: 'attention';
-      readonly q: BufferIndex;
-      readonly k: BufferIndex;
-      readonly v: BufferIndex;
-      readonly y: BufferIndex;
-      readonly heads: number;
-      readonly scale: number;
-    }
-  | {
-      readonly op: 'attention_i8';
-      readonly q: BufferIndex;
-      readonly k: BufferIndex;
-      readonly v: BufferIndex;
-      readonly y: BufferIndex;
-      readonly heads: number;
-      readonly scale: number;
-      readonly out_scale: number;
-      readonly zero: number;
-    }
-  | { readonly op: 'activate'; readonly x: BufferIndex; readonly y: BufferIndex; readonly act: Activation }
-  | { readonly op: 'add_panels'; readonly a: BufferIndex; readonly b: BufferIndex; readonly y: BufferIndex }
-  | {
-      readonly op: 'generic';
-      readonly kind: string;
-      readonly x: readonly (BufferIndex | null)[];
-      readonly y: readonly BufferIndex[];
-      readonly attrs?: Readonly<Record<string, GenericAttribute>>;
-    };

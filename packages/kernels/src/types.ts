@@ -1,5 +1,5 @@
 import type { TypedArray } from '@neural-engine/core';
-import type { ComputeDType, ProgramSpec } from './program';
+import type { ComputeDType, ProgramSpec } from './program-spec';
 
 /** How a linear weight is stored. `sparse4x1` keeps only blocks of 4 outputs × 1 input that hold a non-zero. */
 export type WeightFormat = 'dense' | 'sparse4x1';
@@ -128,7 +128,7 @@ export interface PackSparseOptions {
 }
 
 /**
- * Epilogue of a single integer product. f32: `y = acc · scale[m] + bias[m]`; u8: the same, rounded to nearest even, plus `zero`,
+ * Epilogue of a single integer product. f32: `y = acc · scale[m] + bias[m]`; u8: the same, plus `zero`, rounded to nearest even,
  * saturated to 0…255; s32: the plain sum, and `scale`, `bias` and `zero` must be absent.
  */
 export interface ProductOptions {

@@ -1,3 +1,5 @@
+//! Sets what a Node-API library needs from the linker.
+
 fn main() {
     napi_build::setup();
 }

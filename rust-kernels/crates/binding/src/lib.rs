@@ -1,1 +1,42 @@
-//! The Node-API door.
+//! The Node-API door: converts arguments, calls the runtime, converts the result.
+//!
+//! JavaScript values never leave the thread they belong to. A session tells JavaScript only the number of a run that ended; JavaScript then
+//! collects the outcome, and outputs are copied into its arrays there. So nothing that JavaScript owns can move, detach or be freed while
+//! a run uses it, and a process or worker may end at any time.
+//!
+//! Every function catches panics and throws errors that carry a `code`.
+
+mod error;
+mod isa;
+mod product;
+mod program;
+mod session;
+mod typed;
+mod weights;
+
+use napi_derive::napi;
+
+/// Version of the program format, of packed weights and of these functions.
+#[napi(catch_unwind)]
+pub fn abi() -> u32 {
+    neural_engine_runtime::program::ABI
+}
+
+/// Panics, so that tests can see what becomes of it; only where `NE_NATIVE_TESTS` is set. `place` is `call` for here, or the number of a
+/// pool thread that will panic in the next region it runs.
+///
+/// # Errors
+/// E_USAGE outside tests.
+#[napi(catch_unwind)]
+pub fn plant_panic(place: String) -> error::Result<()> {
+    error::guard(|| {
+        if std::env::var_os("NE_NATIVE_TESTS").is_none() {
+            return Err(error::usage("panics are planted in tests only"));
+        }
+        match place.parse::<u32>() {
+            Ok(thread) => neural_engine_runtime::exec::plant_panic(thread),
+            Err(_) => panic!("planted in a call"),
+        }
+        Ok(())
+    })
+}

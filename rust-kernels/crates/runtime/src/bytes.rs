@@ -21,6 +21,13 @@ pub fn view<T: Plain>(bytes: &[u8]) -> Option<&[T]> {
     (head.is_empty() && tail.is_empty()).then_some(body)
 }
 
+/// As [`view`], to write.
+pub fn view_mut<T: Plain>(bytes: &mut [u8]) -> Option<&mut [T]> {
+    // SAFETY: as in `view`.
+    let (head, body, tail) = unsafe { bytes.align_to_mut::<T>() };
+    (head.is_empty() && tail.is_empty()).then_some(body)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ pub mod error;
 pub mod exec;
 pub mod generic;
 pub mod pool;
+pub mod product;
 pub mod program;
 pub mod session;
 pub mod shape;

@@ -2,19 +2,22 @@
 
 use super::memory::{Bases, Place};
 use super::{Run, share};
+use crate::bytes::{Plain, view_mut};
 use crate::error::{ErrorCode, Result, RuntimeError};
 use crate::generic::{GenericError, RawTensor, RawTensorMut};
 use crate::program::{self, DType};
 use crate::validate::buffers::{Panels, Rows, SpaceSize};
 use crate::validate::op::{Op, ResidualOp};
 use crate::validate::{Division, Prepared};
+use neural_engine_kernels::attention_f32::AttentionF32;
+use neural_engine_kernels::attention_i8::AttentionI8;
 use neural_engine_kernels::code::Codes;
 use neural_engine_kernels::embed::{Ids, Lookup, Table, embed};
 use neural_engine_kernels::layer_norm::LayerNorm;
 use neural_engine_kernels::linear_f32::{LinearF32, ROW_GRANULE as F32_GRANULE};
 use neural_engine_kernels::linear_i8::LinearI8;
-use neural_engine_kernels::panel::{Io, Residual, TOKENS};
-use neural_engine_kernels::tokens::{Mask, TokenMap};
+use neural_engine_kernels::panel::{Io, Residual, TOKENS, lane_of};
+use neural_engine_kernels::tokens::{Mask, Span, TokenMap};
 use neural_engine_kernels::{Activation, Code, KernelError, activate, add, rows};
 use std::cell::Cell;
 use std::ops::Range;
@@ -54,6 +57,8 @@ pub fn reset_space(map: &mut TokenMap, size: &SpaceSize) -> Result<()> {
 pub fn kernel_scratch(prepared: &Prepared) -> usize {
     let of = |op: &Op, panels: usize| match *op {
         Op::LinearI8 { .. } => linear_i8(prepared, op).map_or(0, |linear| linear.scratch_len(panels)),
+        Op::Attention { q, heads, .. } => AttentionF32::scratch_len(q.features / heads) * size_of::<f32>(),
+        Op::AttentionI8 { q, heads, .. } => AttentionI8::scratch_len(q.features / heads),
         _ => 0,
     };
     let each = |region: &crate::validate::PreparedRegion| {
@@ -63,7 +68,7 @@ pub fn kernel_scratch(prepared: &Prepared) -> usize {
         };
         region.ops.iter().map(|op| of(op, panels)).max().unwrap_or(0)
     };
-    prepared.regions.iter().map(each).max().unwrap_or(0)
+    prepared.regions.iter().map(each).max().unwrap_or(0).next_multiple_of(64)
 }
 
 fn act(act: program::Activation) -> Activation {
@@ -91,7 +96,7 @@ fn wrong_division(op: &Op) -> RuntimeError {
 }
 
 /// A raw weight as numbers; validation proved kind and length.
-fn constant<T: crate::bytes::Plain>(prepared: &Prepared, weight: usize) -> Result<&[T]> {
+fn constant<T: Plain>(prepared: &Prepared, weight: usize) -> Result<&[T]> {
     let elements = prepared.weights.tensor(weight)?.elements();
     elements.ok_or_else(|| RuntimeError::new(ErrorCode::Internal, "a weight is not aligned for its elements"))
 }
@@ -222,8 +227,25 @@ impl<'r> Thread<'r> {
                     }
                 }
             }),
+            Op::Quantize { x, y, code: output } => each(unit, |place| {
+                // SAFETY: see the top of the function.
+                let values: &[f32] = unsafe { self.bases.read(x, place) };
+                encode(code(*output), values, &mut self.codes(y, place));
+                Ok(())
+            }),
+            Op::Dequantize { x, y, code: input } => each(unit, |place| {
+                // SAFETY: see the top of the function; the dtype chooses the sign.
+                unsafe {
+                    let y = self.bases.write(y, place);
+                    match x.dtype {
+                        DType::S8 => decode(code(*input), self.bases.read::<i8>(x, place), y),
+                        _ => decode(code(*input), self.bases.read::<u8>(x, place), y),
+                    }
+                }
+                Ok(())
+            }),
+            Op::Attention { heads, .. } | Op::AttentionI8 { heads, .. } => self.attention(op, map, 0..*heads, unit),
             Op::TokenMap { .. } | Op::Generic { .. } => Err(wrong_division(op)),
-            _ => Err(wrong_division(op)),
         }
     }
 
@@ -248,6 +270,10 @@ impl<'r> Thread<'r> {
                     self.product_i8(&linear, x, y, residual, rows.clone(), unit)?;
                 }
                 Ok(())
+            }
+            Op::Attention { heads, .. } | Op::AttentionI8 { heads, .. } => {
+                let heads = share(*heads, self.thread, threads);
+                if heads.is_empty() { Ok(()) } else { self.attention(op, map, heads, 0..map.panels()) }
             }
             _ => Err(wrong_division(op)),
         }
@@ -289,8 +315,43 @@ impl<'r> Thread<'r> {
         }
     }
 
+    /// Some heads of attention for the queries of some panels.
+    fn attention(&mut self, op: &Op, map: &TokenMap, heads: Range<usize>, panels: Range<usize>) -> Result<()> {
+        let isa = self.run.isa;
+        let refused = || RuntimeError::new(ErrorCode::Internal, "scratch is not aligned");
+        for place in places(panels) {
+            let spans = spans_of(map, place.panel);
+            let cells = |q: &Panels, all: usize| {
+                let head = q.panel_len() / all;
+                heads.start * head..heads.end * head
+            };
+            // SAFETY: as in `panel_step`; k and v are written by nobody in this region, and of y each thread has its own heads.
+            unsafe {
+                match op {
+                    &Op::Attention { q, k, v, y, heads: all, scale } => {
+                        let head_dim = q.features / all;
+                        let attention = AttentionF32 { heads: all, head_dim, scale, spans, key_bias: map.key_bias() };
+                        let (k, v) = (self.bases.read_all(&k, map.panels()), self.bases.read_all(&v, map.panels()));
+                        let (query, y) = (self.bases.read(&q, place), self.bases.write_rows(&y, place, cells(&q, all)));
+                        let scratch = view_mut(self.kernel_scratch).ok_or_else(refused)?;
+                        attention.run(isa, place.panel, heads.clone(), query, k, v, y, scratch).map_err(bug)?;
+                    }
+                    &Op::AttentionI8 { q, k, v, y, heads: all, scale, out_scale, zero } => {
+                        let (head_dim, key_bias) = (q.features / all, map.key_bias());
+                        let attention = AttentionI8 { heads: all, head_dim, scale, out_scale, zero, spans, key_bias };
+                        let (k, v) = (self.bases.read_all(&k, map.panels()), self.bases.read_all(&v, map.panels()));
+                        let (query, y) = (self.bases.read(&q, place), self.bases.write_rows(&y, place, cells(&q, all)));
+                        attention.run(isa, place.panel, heads.clone(), query, k, v, y, self.kernel_scratch).map_err(bug)?;
+                    }
+                    _ => return Err(wrong_division(op)),
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// One product of up to four panels; `y` and the residual are cut to `rows`.
-    fn product<X: crate::bytes::Plain, Y: crate::bytes::Plain>(
+    fn product<X: Plain, Y: Plain>(
         &mut self,
         x: &Panels,
         y: &Panels,
@@ -379,6 +440,36 @@ fn each(unit: Range<usize>, mut call: impl FnMut(Place) -> std::result::Result<(
 fn groups(panels: usize, rows: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
     let panels = if rows.is_empty() { 0 } else { panels };
     (0..panels).step_by(MAX_PANELS).map(move |start| start..panels.min(start + MAX_PANELS))
+}
+
+/// Values in lane order to codes in token order.
+fn encode(code: Code, values: &[f32], codes: &mut Codes<'_>) {
+    for (row, values) in values.chunks_exact(TOKENS).enumerate() {
+        for token in 0..TOKENS {
+            let (at, value) = (row * TOKENS + token, values[lane_of(token)]);
+            match codes {
+                Codes::U8(codes) => codes[at] = code.u8(value),
+                Codes::S8(codes) => codes[at] = code.s8(value),
+            }
+        }
+    }
+}
+
+/// Codes in token order to values in lane order.
+fn decode<T: Copy + Into<i32>>(code: Code, codes: &[T], values: &mut [f32]) {
+    for (codes, values) in codes.chunks_exact(TOKENS).zip(values.chunks_exact_mut(TOKENS)) {
+        for (token, code_of_token) in codes.iter().enumerate() {
+            values[lane_of(token)] = ((*code_of_token).into() - code.zero) as f32 / code.scale;
+        }
+    }
+}
+
+/// The spans that meet a panel; they ascend.
+fn spans_of(map: &TokenMap, panel: usize) -> &[Span] {
+    let spans = map.spans();
+    let from = spans.partition_point(|span| span.end() <= panel * TOKENS);
+    let to = from + spans[from..].partition_point(|span| (span.start as usize) < (panel + 1) * TOKENS);
+    &spans[from..to]
 }
 
 /// Writes zeros to the rows between this panel's tokens, from the token before; the last panel also clears what follows.

@@ -8,6 +8,7 @@ use crate::generic::{self, TensorSpec};
 use crate::program::{Activation, Buf, Code, DType, ResidualRef, Step};
 use crate::shape::product;
 use crate::weights::WeightSet;
+use neural_engine_kernels::attention_i8::MAX_HEAD_DIM;
 use DType::{F32, S8, S32, S64, U8};
 
 /// Operands of a generic step, inputs and outputs together.
@@ -172,6 +173,13 @@ impl Checker<'_> {
             Step::AttentionI8 { q, k, v, y, heads, scale, out_scale, zero } => {
                 let [q, k, v, y] = self.attention([q, k, v, y], heads, [U8, S8, S8, U8])?;
                 let (scale, out_scale) = (finite("scale", scale)?, finite("out_scale", out_scale)?);
+                if scale < 0.0 || !(0..=255).contains(&zero) || !(q.features / heads).is_multiple_of(4) || q.features / heads > MAX_HEAD_DIM {
+                    return wrong(format!(
+                        "int8 attention needs a scale that is not negative, a u8 zero point and heads of a multiple of 4 up to \
+                         {MAX_HEAD_DIM} features, got {scale}, {zero} and {}",
+                        q.features / heads
+                    ));
+                }
                 Ok(Op::AttentionI8 { q, k, v, y, heads, scale, out_scale, zero })
             }
             Step::Activate { x, y, act } => {

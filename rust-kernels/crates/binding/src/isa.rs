@@ -1,0 +1,78 @@
+//! The ISA report.
+
+use crate::error::{Result, guard};
+use napi_derive::napi;
+use neural_engine_isa::Isa;
+use neural_engine_runtime::sys::{affinity, topology};
+
+/// Bytes of each cache level.
+#[napi(object)]
+pub struct CacheReport {
+    /// Level 1 data, per core.
+    pub l1: f64,
+    /// Level 2, per core.
+    pub l2: f64,
+    /// Level 3, per cluster.
+    pub l3: f64,
+}
+
+/// What this CPU and this process can do.
+#[napi(object)]
+pub struct IsaReport {
+    /// Highest tier that kernels use.
+    pub tier: String,
+    /// Every tier this CPU runs, lowest first.
+    pub tiers: Vec<String>,
+    /// Instruction sets found.
+    pub features: Vec<String>,
+    /// As the CPU names itself.
+    pub cpu: String,
+    /// Cache sizes.
+    pub caches: CacheReport,
+    /// Logical CPUs in the affinity mask.
+    pub allowed_cpus: Vec<u32>,
+    /// One logical CPU of each physical core in the mask.
+    pub physical_cpus: Vec<u32>,
+    /// CPUs' worth of time the cgroup grants.
+    pub quota: Option<f64>,
+    /// Threads a session has unless told otherwise.
+    pub default_threads: u32,
+}
+
+fn features() -> Vec<String> {
+    let mut found = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        macro_rules! look {
+            ($($name:tt),*) => { $(if std::is_x86_feature_detected!($name) { found.push($name.to_owned()); })* };
+        }
+        look!(
+            "sse4.2", "avx", "avx2", "fma", "f16c", "bmi2", "avxvnni", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vbmi",
+            "avx512vnni", "avx512bf16", "avx512fp16"
+        );
+    }
+    found
+}
+
+/// Reports the instruction sets, caches and cores that this process has.
+///
+/// # Errors
+/// E_INTERNAL only.
+#[napi(catch_unwind)]
+pub fn isa_report() -> Result<IsaReport> {
+    guard(|| {
+        let cpus = |list: Vec<usize>| list.into_iter().map(|cpu| cpu as u32).collect();
+        let caches = topology::caches();
+        Ok(IsaReport {
+            tier: Isa::best().tier().name().to_owned(),
+            tiers: Isa::available().iter().map(|isa| isa.tier().name().to_owned()).collect(),
+            features: features(),
+            cpu: topology::cpu_model(),
+            caches: CacheReport { l1: caches.l1d as f64, l2: caches.l2 as f64, l3: caches.l3 as f64 },
+            allowed_cpus: cpus(affinity::allowed_cpus()),
+            physical_cpus: cpus(topology::physical_cpus()),
+            quota: topology::cpu_quota(),
+            default_threads: topology::default_threads() as u32,
+        })
+    })
+}

@@ -1,0 +1,125 @@
+//! Weight sets.
+
+use crate::error::{Result, coded, guard, usage};
+use crate::typed::{Kind, all};
+use napi::bindgen_prelude::Array;
+use napi_derive::napi;
+use neural_engine_runtime::program::DType;
+use neural_engine_runtime::weights::{OpenOptionsPacked, Spec, WeightSet};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Immutable packed weights.
+#[napi]
+pub struct NativeWeights {
+    pub(crate) set: Arc<WeightSet>,
+}
+
+/// See `PackOptions` in TypeScript.
+#[napi(object)]
+pub struct NativePackOptions {
+    /// Where to write the packed file.
+    pub file: Option<String>,
+    /// Text to keep with the weights.
+    pub meta: Option<String>,
+    /// Private memory instead of a mapping.
+    pub copy_weights: Option<bool>,
+    /// Limit of the cache folder.
+    pub cache_bytes: Option<f64>,
+}
+
+/// See `OpenOptions` in TypeScript.
+#[napi(object)]
+pub struct NativeOpenOptions {
+    /// Private memory instead of a mapping.
+    pub copy_weights: Option<bool>,
+    /// Check the digest of all data.
+    pub verify: Option<bool>,
+}
+
+#[napi]
+impl NativeWeights {
+    /// How many entries.
+    #[napi(getter, catch_unwind)]
+    pub fn length(&self) -> u32 {
+        self.set.len() as u32
+    }
+
+    /// Bytes of the packed form.
+    #[napi(getter, catch_unwind)]
+    pub fn size_bytes(&self) -> f64 {
+        self.set.size_bytes() as f64
+    }
+
+    /// Whether the bytes are a shared mapping of a file.
+    #[napi(getter, catch_unwind)]
+    pub fn mapped(&self) -> bool {
+        self.set.is_mapped()
+    }
+
+    /// The caller's text.
+    #[napi(getter, catch_unwind)]
+    pub fn meta(&self) -> String {
+        self.set.meta().to_owned()
+    }
+
+    /// What the entries are, as JSON.
+    ///
+    /// # Errors
+    /// E_INTERNAL only.
+    #[napi(getter, catch_unwind)]
+    pub fn table(&self) -> Result<String> {
+        guard(|| serde_json::to_string(self.set.sections()).map_err(|error| usage(error.to_string())))
+    }
+}
+
+/// Packs weights in memory, or into a file that is then opened.
+///
+/// # Errors
+/// E_USAGE when a source does not hold what its spec says; E_SPARSE, E_LIMIT; E_CANTCREAT, E_SPACE, E_IO from the file system.
+#[napi(catch_unwind)]
+pub fn pack_weights(specs: String, buffers: Array<'_>, options: NativePackOptions) -> Result<NativeWeights> {
+    guard(|| {
+        let specs: Vec<Spec> = serde_json::from_str(&specs).map_err(|error| usage(format!("weights: {error}")))?;
+        let sources = all(&buffers, "source", buffers.len() as usize)?;
+        for (index, spec) in specs.iter().enumerate() {
+            let (dtype, buffer) = match *spec {
+                Spec::Tensor { dtype, buffer, .. } => (dtype, buffer),
+                Spec::LinearF32 { buffer, .. } => (DType::F32, buffer),
+                Spec::LinearU8s8 { buffer, .. } => (DType::S8, buffer),
+            };
+            if let Some(source) = sources.get(buffer)
+                && source.kind != Kind::of(dtype)
+            {
+                let (want, got) = (Kind::of(dtype).name(), source.kind.name());
+                return Err(usage(format!("weight {index}: expected {want} for {}, got {got}", dtype.name())));
+            }
+        }
+        // SAFETY: packing runs to its end before JavaScript goes on. A SharedArrayBuffer that another thread changes meanwhile packs a
+        // mixture of old and new values; what was packed is validated afterwards.
+        let views: Vec<&[u8]> = sources.iter().map(|source| unsafe { source.view() }).collect();
+        let meta = options.meta.unwrap_or_default();
+        let set = match &options.file {
+            Some(file) => {
+                let open = OpenOptionsPacked { copy: options.copy_weights.unwrap_or(false), verify: false };
+                let limit = options.cache_bytes.map(|bytes| bytes.max(0.0) as u64);
+                WeightSet::in_file(Path::new(file), &specs, &views, &meta, limit, open)
+            }
+            None => WeightSet::in_memory(&specs, &views, meta),
+        };
+        Ok(NativeWeights { set: Arc::new(set.map_err(coded)?) })
+    })
+}
+
+/// Opens a packed file; null when there is none, or one that was cut short or belongs to another version.
+///
+/// # Errors
+/// E_PATH when policy refuses the file; E_IR_MISMATCH, E_SPARSE when its content is damaged; E_IO, E_LIMIT.
+#[napi(catch_unwind)]
+pub fn open_weights(path: String, options: NativeOpenOptions) -> Result<Option<NativeWeights>> {
+    guard(|| {
+        let open = OpenOptionsPacked { copy: options.copy_weights.unwrap_or(false), verify: options.verify.unwrap_or(false) };
+        let set = WeightSet::open(Path::new(&path), open).map_err(coded)?;
+        Ok(set.map(|set| NativeWeights { set: Arc::new(set) }))
+    })
+}

@@ -1,5 +1,5 @@
 import { EngineError, LIMITS } from '@neural-engine/core';
-import { ABI, type ProgramSpec, type Space } from '@neural-engine/kernels';
+import { type ProgramSpec, type Space } from '@neural-engine/kernels';
 import type { Prepared } from '../prepare/prepared';
 import type { ConcreteValue } from './concrete';
 import { emitChains } from './emit';
@@ -54,7 +54,7 @@ export function plan(prepared: Prepared, values: ReadonlyMap<string, ConcreteVal
     );
   }
   return {
-    abi: ABI,
+    abi: 1,
     inputs: emitted.inputs,
     outputs: emitted.outputs,
     spaces: spaces.map(({ space }) => space),

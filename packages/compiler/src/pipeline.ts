@@ -67,6 +67,7 @@ export const PIPELINE: readonly PipelineEntry[] = [
   entry(unflattenProduct, 'shows the sums that follow a product of flattened rows'),
   entry(absorbBias, 'a vector is a bias, not a residual'),
   entry(absorbResidual, 'after the bias and before the activation, as the operator computes'),
+  entry(absorbBias, 'a bias may follow the residual'),
   entry(absorbActivation, 'last, since nothing is added after it'),
   entry(insertQuantization, 'products and attentions have their final operands now'),
   entry(foldDequantized, 'whatever no quantised operator took runs in f32'),

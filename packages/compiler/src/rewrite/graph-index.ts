@@ -7,12 +7,12 @@ export class GraphIndex {
   private readonly readers = new Map<string, Map<Node, number>>();
   private readonly dead = new Set<Node>();
   private readonly exposed: ReadonlySet<string>;
-  private readonly nodeNames: Set<string>;
+  private readonly nodeNames: Map<string, Node>;
 
   constructor(readonly graph: Graph) {
     this.producers = graph.producers();
     this.exposed = new Set(graph.outputs);
-    this.nodeNames = new Set(graph.nodes.map((node) => node.name));
+    this.nodeNames = new Map(graph.nodes.map((node) => [node.name, node]));
     for (const node of graph.nodes) this.countReads(node, 1);
   }
 
@@ -40,10 +40,15 @@ export class GraphIndex {
     return name;
   }
 
+  /** Lets another node have the name of one that is about to go. */
+  releaseName(node: Node): void {
+    if (this.nodeNames.get(node.name) === node) this.nodeNames.delete(node.name);
+  }
+
   /** Registers a node; where it stands in `graph.nodes` is the caller's business. */
   add(node: Node): void {
     for (const output of node.outputs) if (output) this.producers.set(output, node);
-    this.nodeNames.add(node.name);
+    this.nodeNames.set(node.name, node);
     this.countReads(node, 1);
   }
 
@@ -77,7 +82,7 @@ export class GraphIndex {
       const next = work.pop()!;
       if (this.dead.has(next)) continue;
       this.dead.add(next);
-      this.nodeNames.delete(next.name);
+      this.releaseName(next);
       this.countReads(next, -1);
       for (const output of next.outputs) if (this.producers.get(output) === next) this.producers.delete(output);
       for (const input of next.inputs) {
@@ -92,7 +97,7 @@ export class GraphIndex {
     this.countReads(after, 1);
     this.remove(before);
     for (const output of after.outputs) this.producers.set(output, after);
-    this.nodeNames.add(after.name);
+    this.nodeNames.set(after.name, after);
   }
 
   /** Takes out a node whose results have become constants. */

@@ -92,7 +92,9 @@ export class Replacement {
       return decline(`"${output}" is a graph output, and "${result.name}" has to keep its own name`);
     }
     for (const value of this.values.values()) graph.addValue(value);
-    for (const node of this.added) {
+    // The last node makes the result, so it gets the root's own name.
+    this.index.releaseName(this.root);
+    for (const node of [...this.added].reverse()) {
       (node as { name: string }).name = this.index.freeNodeName(this.root.name);
       this.index.add(node);
     }

@@ -1,4 +1,4 @@
-import { limitError, tokenizerError } from './vocabulary';
+import { limitError, quoted, tokenizerError } from './vocabulary';
 
 /** A token that is looked for in the text itself before anything else happens to it. */
 export interface AddedToken {
@@ -39,8 +39,7 @@ export class AddedTokenMatcher {
     if (tokens.length > MAX_ADDED) throw limitError(`more than ${MAX_ADDED} added tokens`, 'added_tokens');
     for (const token of tokens) {
       const content = spelling(token.content);
-      if (content === '')
-        throw tokenizerError(`added token ${token.id} (${JSON.stringify(token.content.slice(0, 40))}) is empty`, 'added_tokens');
+      if (content === '') throw tokenizerError(`added token ${token.id} (${quoted(token.content)}) is empty`, 'added_tokens');
       let node = this.#root;
       for (let i = 0; i < content.length; i++) {
         const unit = content.charCodeAt(i);
@@ -49,10 +48,7 @@ export class AddedTokenMatcher {
         node = child;
       }
       if (node.token !== undefined && node.token.id !== token.id) {
-        throw tokenizerError(
-          `added tokens ${node.token.id} and ${token.id} are both spelled ${JSON.stringify(content.slice(0, 40))}`,
-          'added_tokens',
-        );
+        throw tokenizerError(`added tokens ${node.token.id} and ${token.id} are both spelled ${quoted(content)}`, 'added_tokens');
       }
       node.token = token;
     }

@@ -1,7 +1,7 @@
 import { EngineError } from '@neural-engine/core';
 import { arrayAt, integerAt, type JsonObject, objectAt, stringAt } from './json';
 import { PLAIN_TEMPLATE, type Template, type TemplatePiece } from './template';
-import { tokenizerError, type Vocabulary } from './vocabulary';
+import { quoted, tokenizerError, type Vocabulary } from './vocabulary';
 
 const MAX_PIECES = 256;
 
@@ -32,8 +32,7 @@ function tokenAndId(node: JsonObject, key: 'cls' | 'sep', vocabulary: Vocabulary
 /** The id a file claims for a token, which must be the vocabulary's. */
 function claimedId(token: string, id: unknown, where: string, vocabulary: Vocabulary): number {
   const known = vocabulary.idOf(token, where);
-  if (known !== id)
-    throw tokenizerError(`${where}: ${JSON.stringify(token.slice(0, 40))} has id ${String(id)} here and ${known} in the vocabulary`, where);
+  if (known !== id) throw tokenizerError(`${where}: ${quoted(token)} has id ${String(id)} here and ${known} in the vocabulary`, where);
   return known;
 }
 
@@ -60,14 +59,12 @@ function parsePiece(piece: JsonObject, where: string, specials: JsonObject, voca
   if (piece['Sequence'] !== undefined) {
     const sequence = objectAt(piece['Sequence'], where);
     const name = stringAt(sequence['id'], `${where}.id`);
-    if (name !== 'A' && name !== 'B')
-      throw tokenizerError(`${where}: expected the text A or B, found ${JSON.stringify(name.slice(0, 40))}`, where);
+    if (name !== 'A' && name !== 'B') throw tokenizerError(`${where}: expected the text A or B, found ${quoted(name)}`, where);
     return { kind: 'sequence', index: name === 'A' ? 0 : 1, typeId: integerAt(sequence['type_id'], `${where}.type_id`, 0, 255) };
   }
   const special = objectAt(piece['SpecialToken'], where);
   const name = stringAt(special['id'], `${where}.id`);
-  if (!Object.hasOwn(specials, name))
-    throw tokenizerError(`${where}: special token ${JSON.stringify(name.slice(0, 40))} is not defined`, where);
+  if (!Object.hasOwn(specials, name)) throw tokenizerError(`${where}: special token ${quoted(name)} is not defined`, where);
   const definition = objectAt(specials[name], `post_processor.special_tokens.${name}`);
   const ids = arrayAt(definition['ids'], `post_processor.special_tokens.${name}.ids`);
   const tokens = arrayAt(definition['tokens'], `post_processor.special_tokens.${name}.tokens`);

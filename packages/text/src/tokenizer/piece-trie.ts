@@ -13,15 +13,24 @@ export const WORD_CONTINUATION = 1;
  * text alive.
  */
 export class PieceTrie {
-  #parents = new Int32Array(1 << 10).fill(-1);
-  #units = new Uint16Array(1 << 10);
-  #children = new Int32Array(1 << 10);
+  #parents: Int32Array;
+  #units: Uint16Array;
+  #children: Int32Array;
   /** Id of the piece that ends at a node, or −1. */
-  #ids = new Int32Array(1 << 9).fill(-1);
+  #ids: Int32Array;
   #nodes = 2;
 
   /** Units that the last successful {@link longest} covered. */
   matched = 0;
+
+  /** @param pieces how many will be added, for the first size of the table; they have about five characters of their own each. */
+  constructor(pieces: number) {
+    const slots = 2 ** Math.max(8, Math.ceil(Math.log2(10 * pieces + 1)));
+    this.#parents = new Int32Array(slots).fill(-1);
+    this.#units = new Uint16Array(slots);
+    this.#children = new Int32Array(slots);
+    this.#ids = new Int32Array(slots / 2).fill(-1);
+  }
 
   /** @throws {EngineError} E_LIMIT the vocabulary has too many characters. */
   add(root: typeof WORD_START | typeof WORD_CONTINUATION, piece: string, from: number, id: number): void {

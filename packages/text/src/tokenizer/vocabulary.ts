@@ -2,6 +2,7 @@ import { EngineError } from '@neural-engine/core';
 
 const MAX_ENTRIES = 1_000_000;
 const MAX_TOKEN_UNITS = 4096;
+const SURROGATE = /[\ud800-\udfff]/;
 const LONE_SURROGATE = /\p{Cs}/u;
 
 /** Tokens and their ids, both ways. Ids may have gaps; a token has one id and an id one token. */
@@ -15,19 +16,19 @@ export class Vocabulary {
    * @throws {EngineError} E_TOKENIZER the id is no integer in [0, 2^31), or token or id are taken by another; E_LIMIT too many or too long.
    */
   add(token: string, id: unknown, where = 'vocabulary'): void {
-    const name = JSON.stringify(token.slice(0, 40));
     if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= 2 ** 31) {
-      throw tokenizerError(`${where}: token ${name} has id ${String(id)}, expected an integer from 0 to 2147483647`, where);
+      throw tokenizerError(`${where}: token ${quoted(token)} has id ${String(id)}, expected an integer from 0 to 2147483647`, where);
     }
-    if (token.length > MAX_TOKEN_UNITS) throw limitError(`${where}: token ${name}… is longer than ${MAX_TOKEN_UNITS} characters`, where);
-    if (LONE_SURROGATE.test(token)) throw tokenizerError(`${where}: token ${name} is not valid Unicode`, where);
+    if (token.length > MAX_TOKEN_UNITS)
+      throw limitError(`${where}: token ${quoted(token)} is longer than ${MAX_TOKEN_UNITS} characters`, where);
+    if (SURROGATE.test(token) && LONE_SURROGATE.test(token))
+      throw tokenizerError(`${where}: token ${quoted(token)} is not valid Unicode`, where);
     const knownId = this.#ids.get(token);
     if (knownId === id) return;
-    if (knownId !== undefined) throw tokenizerError(`${where}: token ${name} has two ids, ${knownId} and ${id}`, where);
-    const knownToken = this.#tokens.get(id);
-    if (knownToken !== undefined) {
-      throw tokenizerError(`${where}: id ${id} is given to both ${JSON.stringify(knownToken.slice(0, 40))} and ${name}`, where);
-    }
+    if (knownId !== undefined) throw tokenizerError(`${where}: token ${quoted(token)} has two ids, ${knownId} and ${id}`, where);
+    const knownToken = this.token(id);
+    if (knownToken !== undefined)
+      throw tokenizerError(`${where}: id ${id} is given to both ${quoted(knownToken)} and ${quoted(token)}`, where);
     if (this.#ids.size >= MAX_ENTRIES) throw limitError(`${where}: more than ${MAX_ENTRIES} tokens`, where);
     this.#ids.set(token, id);
     this.#tokens.set(id, token);
@@ -59,10 +60,13 @@ export class Vocabulary {
   /** @throws {EngineError} E_TOKENIZER the token is absent. */
   idOf(token: string, role: string): number {
     const id = this.#ids.get(token);
-    if (id === undefined) throw tokenizerError(`${role} ${JSON.stringify(token.slice(0, 40))} is not in the vocabulary`, 'vocabulary');
+    if (id === undefined) throw tokenizerError(`${role} ${quoted(token)} is not in the vocabulary`, 'vocabulary');
     return id;
   }
 }
+
+/** A token as messages show it. */
+export const quoted = (token: string): string => JSON.stringify(token.slice(0, 40));
 
 export const tokenizerError = (message: string, where?: string, cause?: unknown): EngineError =>
   new EngineError('E_TOKENIZER', 'text', message, { ...(where === undefined ? {} : { where }), cause });

@@ -16,7 +16,7 @@ export interface WordPieceOptions {
  * longest token, so a text costs time in proportion to its length whatever stands in it.
  */
 export class WordPiece {
-  readonly #trie = new PieceTrie();
+  readonly #trie: PieceTrie;
   readonly unknownId: number;
   /** The pieces of the last word: ids, and where each ends in the text that was given. */
   readonly ids: number[] = [];
@@ -27,6 +27,7 @@ export class WordPiece {
     private readonly options: WordPieceOptions,
   ) {
     const prefix = options.continuingPrefix;
+    this.#trie = new PieceTrie(vocabulary.count);
     this.unknownId = vocabulary.idOf(options.unknownToken, 'the unknown token');
     for (const [token, id] of vocabulary.entries()) {
       if (token === '') continue;

@@ -104,21 +104,24 @@ export function noise(count: number, seed: number): Float32Array {
 
 /** Feeds for a graph with its symbols bound: floats are noise, ids small, masks right-padded. */
 export function feedsFor(graph: Graph, symbols: Readonly<Record<string, number>>): Map<string, Tensor> {
-  return new Map(
-    graph.inputs.map((name, i) => {
-      const { dtype, shape } = graph.value(name);
-      const dims = shape!.map((dim) => (typeof dim === 'number' ? dim : symbols[dim ?? '']!));
-      const count = elementCount(dims);
-      if (dtype === 'f32') return [name, { dtype, dims, data: noise(count, i + 7) }];
-      const data = allocate(dtype, count);
-      const width = dims.at(-1) ?? 1;
-      for (let k = 0; k < count; k++) {
-        const element = name.includes('mask') ? Number(k % width < width - Math.floor(k / width)) : k % 2;
-        (data as Float32Array)[k] = (typeof data[k] === 'bigint' ? BigInt(element) : element) as number;
-      }
-      return [name, { dtype, dims, data }];
-    }),
-  );
+  const feeds = new Map<string, Tensor>();
+  for (const [i, name] of graph.inputs.entries()) {
+    const { dtype, shape } = graph.value(name);
+    const dims = shape!.map((dim) => (typeof dim === 'number' ? dim : symbols[dim ?? '']!));
+    feeds.set(name, { dtype, dims, data: dtype === 'f32' ? noise(elementCount(dims), i + 7) : integers(dtype, dims, name.includes('mask')) });
+  }
+  return feeds;
+}
+
+/** 0 and 1 in turn; for masks, rows of ones that get shorter. */
+function integers(dtype: DType, dims: readonly number[], isMask: boolean): Tensor['data'] {
+  const data = allocate(dtype, elementCount(dims));
+  const width = dims.at(-1) ?? 1;
+  for (let k = 0; k < data.length; k++) {
+    const element = isMask ? Number(k % width < width - Math.floor(k / width)) : k % 2;
+    (data as Float32Array)[k] = (typeof data[k] === 'bigint' ? BigInt(element) : element) as number;
+  }
+  return data;
 }
 
 /** Demands that both graphs compute the same, for batch 3 and sequence 5. */

@@ -1,4 +1,4 @@
-//! Kinds whose elements depend on where they are: `one_hot`, `trilu`, `eye`, `reverse_sequence`.
+//! Kinds whose elements depend on where they are: `one_hot`, `trilu`, `eye`, `range`, `reverse_sequence`.
 
 use super::element::{Bool, Element};
 use super::index::resolve;
@@ -145,6 +145,36 @@ impl<T: Element> Kernel for Eye<T> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct NoAttrs {}
+
+/// Inputs start, delta (scalars); y\[i\] = start + i · delta.
+pub(super) fn plan_range(step: &Step<'_>) -> Result<Plan, String> {
+    step.arity(2..=2, 1)?;
+    step.attrs::<NoAttrs>()?;
+    let y = step.y(0);
+    for index in 0..2 {
+        expect_dtype("input", step.x(index)?.dtype, y.dtype)?;
+        if step.x(index)?.len() != 1 {
+            return Err(format!("input {index} has dims {:?}, expected a scalar", step.x(index)?.dims));
+        }
+    }
+    dispatch!(numeric, y.dtype, "output", T => Plan::new(y.len(), y.len(), Ramp::<T>(PhantomData)))
+}
+
+struct Ramp<T>(PhantomData<T>);
+
+impl<T: Numeric> Kernel for Ramp<T> {
+    fn run(&self, units: Range<usize>, x: &Inputs<'_>, y: &mut Outputs<'_>) -> Result<(), GenericError> {
+        let (start, delta) = (x.get::<T>(0)?[0].widen(), x.get::<T>(1)?[0].widen());
+        for (i, y) in units.zip(y.take::<T>(0)?) {
+            *y = T::narrow(start.add(delta.mul(Arithmetic::from_f64(i as f64))));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ReverseAttrs {
     /// 0 or 1: the axis of sequences; the other of the two is time.
     batch_axis: usize,
@@ -214,7 +244,8 @@ mod tests {
     #[test]
     fn trilu_keeps_a_triangle() {
         let x = [1u8, 2, 3, 4, 5, 6];
-        let of = |upper: bool, k: i64| -> Vec<u8> { run("trilu", json!({ "upper": upper }), &[&spec(&[2, 3], &x), &spec(&[], &[k])], &[2, 3]) };
+        let of =
+            |upper: bool, k: i64| -> Vec<u8> { run("trilu", json!({ "upper": upper }), &[&spec(&[2, 3], &x), &spec(&[], &[k])], &[2, 3]) };
         assert_eq!(of(true, 0), [1, 2, 3, 0, 5, 6]);
         assert_eq!(of(false, 0), [1, 0, 0, 4, 5, 0]);
         assert_eq!(of(true, 2), [0, 0, 3, 0, 0, 0]);
@@ -229,6 +260,12 @@ mod tests {
         assert_eq!(run::<i32>("eye", json!({"k": 1}), &[], &[2, 3]), [0, 1, 0, 0, 0, 1]);
         assert_eq!(run::<Bool>("eye", json!({"k": -1}), &[], &[2, 2]), [Bool(0), Bool(0), Bool(1), Bool(0)]);
         assert_eq!(run::<f32>("eye", json!({"k": i64::MIN}), &[], &[1, 1]), [0.0]);
+    }
+
+    #[test]
+    fn range_counts_from_start() {
+        assert_eq!(run::<i64>("range", json!({}), &[&spec(&[], &[10i64]), &spec(&[1], &[-3i64])], &[4]), [10, 7, 4, 1]);
+        assert_eq!(run::<f32>("range", json!({}), &[&spec(&[], &[0.5f32]), &spec(&[], &[0.25f32])], &[3]), [0.5, 0.75, 1.0]);
     }
 
     #[test]
@@ -253,6 +290,8 @@ mod tests {
         assert!(try_check("one_hot", json!({"axis": 1}), &[t(DType::S64, &[4]), t(DType::F32, &[3])], &y(&[4, 3])).is_err());
         assert!(try_check("trilu", json!({"upper": true}), &[t(DType::F32, &[4])], &y(&[4])).is_err());
         assert!(try_check("eye", json!({"k": 0}), &[], &y(&[2, 2, 2])).is_err());
-        assert!(try_check("reverse_sequence", json!({"batch_axis": 2}), &[t(DType::F32, &[2, 2]), t(DType::S64, &[2])], &y(&[2, 2])).is_err());
+        assert!(
+            try_check("reverse_sequence", json!({"batch_axis": 2}), &[t(DType::F32, &[2, 2]), t(DType::S64, &[2])], &y(&[2, 2])).is_err()
+        );
     }
 }

@@ -205,7 +205,10 @@ mod tests {
         let attrs = json!({"a": [1, 6], "b": [6, 1]});
         assert_eq!(run::<f64>("matmul", attrs, &[&spec(&[6], &a), &spec(&[6], &b)], &[]), [22.0]);
         let attrs = json!({"a": [2, 0], "b": [0, 1]});
-        assert_eq!(run::<f64>("matmul", attrs, &[&spec(&[2, 0], &a[..0]), &spec(&[0, 1], &b[..0]), &spec(&[1], &c[..1])], &[2, 1]), [10.0; 2]);
+        assert_eq!(
+            run::<f64>("matmul", attrs, &[&spec(&[2, 0], &a[..0]), &spec(&[0, 1], &b[..0]), &spec(&[1], &c[..1])], &[2, 1]),
+            [10.0; 2]
+        );
     }
 
     #[test]
@@ -236,14 +239,21 @@ mod tests {
     #[test]
     fn refuses_what_does_not_fit() {
         let f = |dims: &[usize]| Some((DType::F32, dims.to_vec()));
-        let check = |a: &[usize], b: &[usize], y: &[usize]| try_check("matmul", json!({"a": a, "b": b}), &[f(a), f(b)], &[(DType::F32, y.to_vec())]);
+        let check = |a: &[usize], b: &[usize], y: &[usize]| {
+            try_check("matmul", json!({"a": a, "b": b}), &[f(a), f(b)], &[(DType::F32, y.to_vec())])
+        };
         assert!(check(&[2, 3], &[3, 4], &[2, 4]).is_ok());
-        assert!(try_check("matmul", json!({"a": [2, 3], "b": [3, 4], "bias": 1}), &[f(&[2, 3]), f(&[3, 4])], &[(DType::F32, vec![2, 4])]).is_err());
+        assert!(
+            try_check("matmul", json!({"a": [2, 3], "b": [3, 4], "bias": 1}), &[f(&[2, 3]), f(&[3, 4])], &[(DType::F32, vec![2, 4])])
+                .is_err()
+        );
         assert!(check(&[2, 3], &[4, 3], &[2, 3]).is_err());
         assert!(check(&[2, 3], &[3, 4], &[2, 5]).is_err());
         assert!(check(&[3], &[3, 4], &[4]).is_err());
         assert!(check(&[2, 2, 3], &[3, 3, 4], &[2, 2, 4]).is_err());
         assert!(try_check("matmul", json!({"a": [2, 3], "b": [3, 4]}), &[f(&[2, 4]), f(&[3, 4])], &[(DType::F32, vec![2, 4])]).is_err());
-        assert!(try_check("matmul_integer", json!({"a": [2, 3], "b": [3, 4]}), &[f(&[2, 3]), f(&[3, 4])], &[(DType::S32, vec![2, 4])]).is_err());
+        assert!(
+            try_check("matmul_integer", json!({"a": [2, 3], "b": [3, 4]}), &[f(&[2, 3]), f(&[3, 4])], &[(DType::S32, vec![2, 4])]).is_err()
+        );
     }
 }

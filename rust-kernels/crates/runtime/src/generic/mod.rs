@@ -7,10 +7,11 @@
 //! Work is divided into *units*, equal consecutive slices of every output. Parts own disjoint ranges of units, so operators are
 //! written in safe code over slices; the two `unsafe` constructors of [`tensor`] are the only place where memory is taken on trust.
 
-mod along;
+mod arg;
 mod attrs;
 mod binary;
 mod cast;
+mod cumulative;
 pub mod element;
 mod erf;
 mod fill;
@@ -26,9 +27,11 @@ mod quantize;
 mod reduce;
 mod scatter;
 mod select;
+mod softmax;
 mod spec;
 mod strided;
 pub mod tensor;
+mod topk;
 mod unary;
 mod walk;
 
@@ -47,13 +50,13 @@ use spec::{Attributes, Plan};
 pub fn check(kind: &str, attrs: &Attributes, x: &[Option<TensorSpec>], y: &[TensorSpec]) -> Result<Box<dyn GenericOp>, String> {
     let step = spec::Step::new(attrs, x, y)?;
     let plan: Plan = match kind {
-        "arg" => along::plan_arg(&step)?,
+        "arg" => arg::plan(&step)?,
         "batch_norm" => normalize::plan_batch(&step)?,
         "binary" => binary::plan(&step)?,
         "cast" => cast::plan(&step)?,
         "clip" => select::plan_clip(&step)?,
         "concat" => join::plan(&step)?,
-        "cumulative" => along::plan_cumulative(&step)?,
+        "cumulative" => cumulative::plan(&step)?,
         "dequantize" => quantize::plan_dequantize(&step)?,
         "dynamic_quantize" => quantize::plan_dynamic(&step)?,
         "eye" => fill::plan_eye(&step)?,
@@ -68,13 +71,14 @@ pub fn check(kind: &str, attrs: &Attributes, x: &[Option<TensorSpec>], y: &[Tens
         "one_hot" => fill::plan_one_hot(&step)?,
         "pad" => pad::plan(&step)?,
         "quantize" => quantize::plan_quantize(&step)?,
+        "range" => fill::plan_range(&step)?,
         "reduce" => reduce::plan(&step)?,
         "reverse_sequence" => fill::plan_reverse_sequence(&step)?,
         "scatter_elements" => scatter::plan_elements(&step)?,
         "scatter_nd" => scatter::plan_nd(&step)?,
-        "softmax" => along::plan_softmax(&step)?,
+        "softmax" => softmax::plan(&step)?,
         "strided" => strided::plan(&step)?,
-        "topk" => along::plan_topk(&step)?,
+        "topk" => topk::plan(&step)?,
         "trilu" => fill::plan_trilu(&step)?,
         "unary" => unary::plan(&step)?,
         "where" => select::plan_where(&step)?,

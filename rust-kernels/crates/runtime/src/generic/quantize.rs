@@ -226,7 +226,12 @@ mod tests {
         let y: Vec<i8> = run("quantize", json!({"axis": 0}), &[&spec(&[2, 3], &x), &spec(&[2], &per_row)], &[2, 3]);
         assert_eq!(y, [2, 4, 6, 4, 5, 6]);
         let (blocks, zeros) = ([1.0f32, 2.0, 4.0, 1.0], [0i8, 1, 0, 2]);
-        let y: Vec<i8> = run("quantize", json!({"axis": 1, "block": 2}), &[&spec(&[2, 3], &x), &spec(&[2, 2], &blocks), &spec(&[2, 2], &zeros)], &[2, 3]);
+        let y: Vec<i8> = run(
+            "quantize",
+            json!({"axis": 1, "block": 2}),
+            &[&spec(&[2, 3], &x), &spec(&[2, 2], &blocks), &spec(&[2, 2], &zeros)],
+            &[2, 3],
+        );
         assert_eq!(y, [2, 4, 4, 2, 2, 14]);
     }
 
@@ -236,7 +241,8 @@ mod tests {
         let y: Vec<f32> = run("dequantize", json!({}), &[&spec(&[3], &q), &spec(&[], &scale), &spec(&[], &zero)], &[3]);
         assert_eq!(y, [-64.0, 0.0, 63.5]);
         let scale = [F16::from_f32(0.5)];
-        let y: Vec<F16> = try_run("dequantize", json!({}), &[Some(&spec(&[2], &[7i32, -2])), Some(&spec(&[], &scale)), None], &[2]).unwrap();
+        let y: Vec<F16> =
+            try_run("dequantize", json!({}), &[Some(&spec(&[2], &[7i32, -2])), Some(&spec(&[], &scale)), None], &[2]).unwrap();
         assert_eq!(y, [F16::from_f32(3.5), F16::from_f32(-1.0)]);
     }
 

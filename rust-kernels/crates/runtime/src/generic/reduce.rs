@@ -1,7 +1,7 @@
 //! `reduce`: sums, products, norms and extremes over axes. Floats are accumulated in f64, integers as they are (wrapping).
 
 use super::element::{Bool, Element};
-use super::numeric::{Arithmetic, Numeric, dispatch};
+use super::numeric::{Arithmetic, Numeric, Real, dispatch};
 use super::spec::{GenericError, Kernel, Plan, Step, expect_axis, expect_dtype};
 use super::tensor::{Inputs, Outputs};
 use super::walk::Walk;
@@ -66,8 +66,10 @@ pub(super) fn plan(step: &Step<'_>) -> Result<Plan, String> {
         // The common cases get loops of their own; what is rare calls through pointers, which keeps the code small.
         (Function::Sum, DType::F32) => shape.fold(0.0, |a: f64, x: f32| a + x as f64, |a, b| a + b, |a, _| a as f32),
         (Function::Mean, DType::F32) => shape.fold(0.0, |a: f64, x: f32| a + x as f64, |a, b| a + b, |a, n| (a / n as f64) as f32),
-        (Function::LogSumExp, dtype) => dispatch!(numeric, dtype, "input", T => log_sum_exp::<T>(shape)),
-        (Function::Sum | Function::Prod | Function::L1 | Function::SumSquare | Function::Max | Function::Min, dtype) if !is_float(dtype) => {
+        (Function::LogSumExp, dtype) => dispatch!(real, dtype, "input", T => log_sum_exp::<T>(shape)),
+        (Function::Sum | Function::Prod | Function::L1 | Function::SumSquare | Function::Max | Function::Min, dtype)
+            if !is_float(dtype) =>
+        {
             dispatch!(integer, dtype, "input", T => integer::<T>(shape, function))
         }
         (_, dtype) => dispatch!(numeric, dtype, "input", T => real::<T>(shape, function)),
@@ -115,7 +117,7 @@ fn integer<T: Numeric>(shape: Shape, function: Function) -> Result<Plan, String>
 }
 
 /// The accumulator is the largest exponent so far and the sum of the powers relative to it.
-fn log_sum_exp<T: Numeric>(shape: Shape) -> Result<Plan, String> {
+fn log_sum_exp<T: Real>(shape: Shape) -> Result<Plan, String> {
     fn merge((a, sum_a): (f64, f64), (b, sum_b): (f64, f64)) -> (f64, f64) {
         if a == b {
             (a, sum_a + sum_b)
@@ -321,6 +323,9 @@ mod tests {
         assert!(check(&[1], &[3]).is_err());
         assert!(check(&[2], &[2, 3]).is_err());
         assert!(check(&[1, 1], &[2]).is_err());
-        assert!(try_check("reduce", json!({"function": "sum", "axes": [0]}), &[Some((DType::Bool, vec![2]))], &[(DType::Bool, vec![])]).is_err());
+        assert!(
+            try_check("reduce", json!({"function": "sum", "axes": [0]}), &[Some((DType::Bool, vec![2]))], &[(DType::Bool, vec![])])
+                .is_err()
+        );
     }
 }

@@ -179,7 +179,12 @@ mod tests {
         let (indices, updates) = ([2i64, 0], [9u8, 8, 7, 6]);
         let y: Vec<u8> = run("scatter_nd", json!({}), &[&spec(&[3, 2], &x), &spec(&[2, 1], &indices), &spec(&[2, 2], &updates)], &[3, 2]);
         assert_eq!(y, [7, 6, 3, 4, 9, 8]);
-        let y: Vec<u8> = run("scatter_nd", json!({"reduction": "add"}), &[&spec(&[3, 2], &x), &spec(&[1, 2], &indices), &spec(&[1], &updates[..1])], &[3, 2]);
+        let y: Vec<u8> = run(
+            "scatter_nd",
+            json!({"reduction": "add"}),
+            &[&spec(&[3, 2], &x), &spec(&[1, 2], &indices), &spec(&[1], &updates[..1])],
+            &[3, 2],
+        );
         assert_eq!(y, [1, 2, 3, 4, 14, 6]);
     }
 

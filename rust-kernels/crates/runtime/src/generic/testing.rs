@@ -21,7 +21,12 @@ pub fn spec<'a, T: Element>(dims: &[usize], data: &'a [T]) -> Operand<'a> {
 }
 
 /// Only checks.
-pub fn try_check(kind: &str, attrs: Value, x: &[Option<(DType, Vec<usize>)>], y: &[(DType, Vec<usize>)]) -> Result<Box<dyn GenericOp>, String> {
+pub fn try_check(
+    kind: &str,
+    attrs: Value,
+    x: &[Option<(DType, Vec<usize>)>],
+    y: &[(DType, Vec<usize>)],
+) -> Result<Box<dyn GenericOp>, String> {
     let of = |(dtype, dims): &(DType, Vec<usize>)| TensorSpec { dtype: *dtype, dims: dims.clone() };
     let x: Vec<_> = x.iter().map(|x| x.as_ref().map(of)).collect();
     let y: Vec<_> = y.iter().map(of).collect();

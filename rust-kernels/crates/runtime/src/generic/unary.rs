@@ -261,7 +261,15 @@ mod tests {
         close("hard_swish", &|x| x * (0.5 * x + 0.25).clamp(0.0, 1.0));
         close("swish", &|x| x / (1.0 + (-0.5 * x).exp()));
         close("thresholded_relu", &|x| if x > 0.5 { x } else { 0.0 });
-        close("shrink", &|x| if x < -0.5 { x + 0.25 } else if x > 0.5 { x - 0.25 } else { 0.0 });
+        close("shrink", &|x| {
+            if x < -0.5 {
+                x + 0.25
+            } else if x > 0.5 {
+                x - 0.25
+            } else {
+                0.0
+            }
+        });
         close("gelu_erf", &|x| 0.5 * x * (1.0 + crate::generic::erf::erf(x / 2f64.sqrt())));
         close("gelu_tanh", &|x| 0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x * x * x)).tanh()));
     }

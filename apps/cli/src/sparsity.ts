@@ -1,6 +1,15 @@
+import { writeFile } from 'node:fs/promises';
 import { EngineError } from '@neural-engine/core';
 import { compileModel } from '@neural-engine/engine';
-import { BLOCKS, type BlockName, decideSparse, type SparsePolicy, zeroBlockRatio } from '@neural-engine/sparsity';
+import {
+  BLOCKS,
+  type BlockName,
+  decideSparse,
+  type HeatMapEntry,
+  heatMapPage,
+  type SparsePolicy,
+  zeroBlockRatio,
+} from '@neural-engine/sparsity';
 import type { Column, Row } from './output/table';
 
 const ratio = (key: BlockName): Column => ({ key, title: key, digits: 3 });

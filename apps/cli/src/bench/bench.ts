@@ -74,7 +74,7 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
 
 async function measure(
   model: LoadedModel,
-  options: BenchOptions & { batch: number; seqLen: number; threads: number },
+  options: Omit<BenchOptions, 'threads'> & { batch: number; seqLen: number; threads: number },
 ): Promise<{ row: Row; histogram: string[] }> {
   const { batch, seqLen, threads } = options;
   const feeds = benchFeeds(model.inputs, { batch, seqLen, vocabulary: vocabularyOf(model) });

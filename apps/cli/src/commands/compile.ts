@@ -21,8 +21,12 @@ export function registerCompile(program: Command): void {
     .action(async (model: string | undefined, flags: Flags) => {
       const { compileModel, explainCollector, parsePatternSwitch, writeIr } = await import('@neural-engine/engine');
       const explained = explainCollector();
-      const patternSwitch = flags.patternSwitch ? parsePatternSwitch(await readFile(flags.patternSwitch, 'utf8')) : undefined;
-      const graph = await compileModel(modelPath(model), { explain: explained.record, ...(patternSwitch ? { patternSwitch } : {}) });
+      const parsed = flags.patternSwitch ? parsePatternSwitch(await readFile(flags.patternSwitch, 'utf8')) : undefined;
+      for (const warning of parsed?.warnings ?? []) consoleIo.err(`${warning}\n`);
+      const graph = await compileModel(modelPath(model), {
+        explain: explained.record,
+        ...(parsed ? { patternSwitch: parsed.switches } : {}),
+      });
       await writeIr(graph, flags.output, { force: flags.force ?? false });
       if (flags.explain) consoleIo.err(`${explained.text()}\n`);
       consoleIo.err(`saved ${graph.nodes.length} operators to ${flags.output}\n`);

@@ -1,74 +1,77 @@
 //! Speed of the int8 linear kernels on encoder shapes, as a share of the `vpdpbusd` rate measured seconds before.
 //!
-//! `cargo run --release --example linear_i8 [tier]`; rows: shape, zeros, panels of 64 tokens, and for each kernel microseconds a
-//! call, 10⁹ multiply-adds by non-zero weights a second, share of the rate. Weights and panels are hot in cache.
-
-#[allow(dead_code)]
-mod rate;
+//! `cargo run --release -p neural-engine-kernels --example linear_i8 [tier]`; for each shape, share of zeros and number of panels, in
+//! calls of 192 rows and at most four panels: microseconds, 10⁹ multiply-adds by non-zero weights a second, the same for a dense
+//! kernel of that speed, share of the rate. Weights and panels are as hot as they fit.
 
 use neural_engine_isa::{Isa, Tier};
 use neural_engine_kernels::Activation;
-use neural_engine_kernels::linear_i8::{DenseU8S8, LinearI8, Sparse4x1U8S8, WeightI8};
-use neural_engine_kernels::panel::{Io, Residual};
-use rate::{Aligned, Rng, fastest, vpdpbusd};
+use neural_engine_kernels::linear_i8::{DenseU8S8, LinearI8, MAX_PANELS, Sparse4x1U8S8, WeightI8};
+use neural_engine_kernels::panel::{Io, Residual, TOKENS};
+use neural_engine_testkit::rate::{fastest_in_pieces, vpdpbusd512};
+use neural_engine_testkit::{Aligned, Rng};
 use std::time::Duration;
 
 const SHAPES: [(usize, usize); 6] = [(768, 768), (3072, 768), (768, 3072), (384, 384), (1536, 384), (384, 1536)];
 
-fn weights(m: usize, k: usize, zeros: u64, rng: &mut Rng) -> Vec<i8> {
-    let mut weight = vec![0i8; m * k];
+/// Rows of one call.
+const ROWS: usize = 192;
+
+/// Time for each line of the table.
+const BUDGET: Duration = Duration::from_millis(300);
+
+/// s8 weights whose 4x1 blocks are zero with that probability, in percent, and nowhere else.
+fn weights(m: usize, k: usize, zeros: usize, rng: &mut Rng) -> Vec<i8> {
+    let mut weight = vec![0; m * k];
     for block in 0..m / 4 {
         for column in 0..k {
-            if rng.next() % 100 >= zeros {
-                (0..4).for_each(|row| weight[(4 * block + row) * k + column] = (rng.next() % 254) as i8 | 1);
+            if rng.below(100) >= zeros {
+                (0..4).for_each(|row| weight[(4 * block + row) * k + column] = rng.below(254) as i8 | 1);
             }
         }
     }
     weight
 }
 
-fn time(layer: &LinearI8<'_>, isa: Isa, x: &[Aligned], scratch: &mut [u8]) -> f64 {
-    let m = layer.weight.m();
-    let mut y: Vec<Aligned> = x.iter().map(|_| Aligned::new(m * 64, |_| 0)).collect();
-    fastest(Duration::from_millis(150), || {
-        // At most four panels share a call.
-        for (x, y) in x.chunks(4).zip(y.chunks_mut(4)) {
-            let mut ios: Vec<_> = x
-                .iter()
-                .zip(y)
-                .map(|(x, y)| Io { x: x.bytes(), y: y.bytes_mut(), residual: Residual::None })
-                .collect();
-            layer.run_u8(isa, 0..m, &mut ios, scratch).expect("the bench makes valid calls");
-        }
-    })
-}
-
 fn main() {
     let tier = std::env::args().nth(1).and_then(|name| Tier::parse(&name)).unwrap_or(Tier::Amx);
     let isa = Isa::capped(tier);
-    let mut rng = Rng(88_172_645_463_325_252);
-    println!("{:>11} {:>6} {:>7} | kernel: us, GMAC/s, share of vpdpbusd", "out x in", "zeros", "panels");
+    let mut rng = Rng::new(1);
+    println!("{:>9} {:>6} {:>6} {:>10} {:>8} {:>9} {:>6}", "shape", "zeros", "panels", "us", "GMAC/s", "as dense", "share");
     for (m, k) in SHAPES {
-        let (init, mul, add) = (vec![0i32; m], vec![5e-4f32; m], vec![1.0f32; m]);
+        let (init, mul, add) = (vec![0; m], vec![5e-4; m], vec![1.0; m]);
         for zeros in [0, 70, 80, 90] {
             let weight = weights(m, k, zeros, &mut rng);
             let used = weight.iter().filter(|w| **w != 0).count() as f64;
-            for panels in [1, 2, 6] {
-                let x: Vec<_> = (0..panels).map(|_| Aligned::new(k * 64, |_| rng.next() as u8)).collect();
-                let mut scratch = Aligned::new(4 * k.div_ceil(4) * 256, |_| 0);
-                let bytes = if zeros == 0 { DenseU8S8::pack(m, k, &weight) } else { Sparse4x1U8S8::pack(m, k, &weight) }.expect("a valid shape");
-                let bytes = Aligned::new(bytes.len(), |i| bytes.get(i).copied().unwrap_or(0));
-                let weight = if zeros == 0 {
-                    WeightI8::Dense(DenseU8S8::view(m, k, bytes.bytes()).expect("just packed"))
-                } else {
-                    WeightI8::Sparse(Sparse4x1U8S8::view(m, k, bytes.bytes()).expect("just packed"))
-                };
-                let layer = LinearI8 { weight, init: &init, mul: &mul, add: &add, act: Activation::None, code: None, table: None };
-                let peak = vpdpbusd();
-                let seconds = time(&layer, isa, &x, scratch.bytes_mut());
-                let rate = used * (64 * panels) as f64 / seconds / 1e9;
-                let share = peak.map_or(String::new(), |peak| format!(", {:.0}% of {peak:.0}", 100.0 * rate / peak));
-                println!("{:>11} {zeros:>5}% {panels:>7} | {}: {:.1}, {rate:.0}{share}", format!("{m}x{k}"), layer.kernel(isa), seconds * 1e6);
+            let packed = if zeros == 0 { DenseU8S8::pack(m, k, &weight) } else { Sparse4x1U8S8::pack(m, k, &weight) };
+            let packed = Aligned::new(&packed.expect("a valid shape"));
+            let weight = if zeros == 0 {
+                WeightI8::Dense(DenseU8S8::view(m, k, &packed).expect("just packed"))
+            } else {
+                WeightI8::Sparse(Sparse4x1U8S8::view(m, k, &packed).expect("just packed"))
+            };
+            let layer = LinearI8 { weight, init: &init, mul: &mul, add: &add, act: Activation::None, code: None, table: None };
+            for panels in [1usize, 2, 6] {
+                let xs: Vec<_> = (0..panels).map(|_| Aligned::new(&rng.bytes(k * TOKENS))).collect();
+                let mut ys: Vec<_> = (0..panels).map(|_| Aligned::new(&vec![0; m * TOKENS])).collect();
+                let mut scratch = Aligned::new(&vec![0; layer.scratch_len(MAX_PANELS)]);
+                let peak = vpdpbusd512().unwrap_or(f64::NAN);
+                let calls = m / ROWS;
+                let seconds = fastest_in_pieces(BUDGET, calls * panels.div_ceil(MAX_PANELS), |piece| {
+                    let (call, group) = (piece % calls, piece / calls);
+                    let rows = call * ROWS..(call + 1) * ROWS;
+                    let cells = rows.start * TOKENS..rows.end * TOKENS;
+                    let group = group * MAX_PANELS..panels.min((group + 1) * MAX_PANELS);
+                    let both = xs[group.clone()].iter().zip(&mut ys[group]);
+                    let mut ios: Vec<_> =
+                        both.map(|(x, y)| Io { x, y: &mut y[cells.clone()], residual: Residual::None }).collect();
+                    layer.run_u8(isa, rows, &mut ios, &mut scratch).expect("the operands fit");
+                });
+                let tokens = (TOKENS * panels) as f64;
+                let (rate, dense) = (used * tokens / seconds / 1e9, (m * k) as f64 * tokens / seconds / 1e9);
+                let shape = format!("{m}x{k}");
+                let micros = seconds * 1e6;
+                println!("{shape:>9} {zeros:>5}% {panels:>6} {micros:>10.1} {rate:>8.0} {dense:>9.0} {:>5.0}%", 100.0 * rate / peak);
             }
         }
     }

@@ -95,8 +95,8 @@ impl<D: Dot> Products for By<D> {
             let lanes = simd.or_i32(low, high);
             store(simd, &mut quad[64 * j..], lanes[0]);
             store(simd, &mut quad[64 * j + 32..], lanes[1]);
-            for i in 0..4 {
-                sum[j] = simd.add_i32(sum[j], rows[i][j]);
+            for row in rows {
+                sum[j] = simd.add_i32(sum[j], row[j]);
             }
         }
         sum

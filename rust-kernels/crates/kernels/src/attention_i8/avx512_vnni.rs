@@ -65,8 +65,8 @@ impl Products for Avx512Vnni {
         unsafe {
             let mut sums = [_mm512_setzero_si512(); 4];
             for quad in quads.chunks_exact(QUAD) {
-                for j in 0..4 {
-                    sums[j] = _mm512_dpbusd_epi32(sums[j], _mm512_set1_epi8(-128), load(quad.as_ptr().add(64 * j)));
+                for (j, sum) in sums.iter_mut().enumerate() {
+                    *sum = _mm512_dpbusd_epi32(*sum, _mm512_set1_epi8(-128), load(quad.as_ptr().add(64 * j)));
                 }
             }
             each!(sums, |sum| _mm512_sub_epi32(_mm512_setzero_si512(), sum))

@@ -164,11 +164,10 @@ impl Job<'_> {
         let groups = self.scratch.t[..4 * count * TOKENS].chunks_exact(4 * TOKENS).zip(self.scratch.p.chunks_exact_mut(QUAD));
         for (t, quad) in groups {
             let mut rows = [[simd.splat_i32(0); 4]; 4];
-            for i in 0..4 {
+            for (row, t) in rows.iter_mut().zip(t.chunks_exact(TOKENS)) {
                 for j in 0..4 {
-                    let at = i * TOKENS + 16 * j;
-                    let t = simd.load(&t[at..at + 16]);
-                    rows[i][j] = simd.to_i32(exp2_coarse(simd, simd.sub(t, top[j])));
+                    let t = simd.load(&t[16 * j..16 * j + 16]);
+                    row[j] = simd.to_i32(exp2_coarse(simd, simd.sub(t, top[j])));
                 }
             }
             sum = p.pack(&rows, quad, sum);

@@ -111,9 +111,9 @@ impl Products for Scalar {
     }
 
     fn store_tokens(self, y: &mut [u8], codes: Row<Self>, from: usize, to: usize) {
-        for token in from..to {
+        for (token, y) in y.iter_mut().enumerate().take(to).skip(from) {
             let lane = lane_of(token);
-            y[token] = codes[lane / 16][lane % 16].clamp(0, 255) as u8;
+            *y = codes[lane / 16][lane % 16].clamp(0, 255) as u8;
         }
     }
 }

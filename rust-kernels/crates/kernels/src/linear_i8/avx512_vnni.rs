@@ -16,8 +16,13 @@ use std::ops::Range;
 /// Bytes of a panel's interleaved copy per four inputs: 64 tokens × 4.
 const QUAD: usize = 4 * TOKENS;
 
-/// How far ahead of the weight stream to prefetch, in bytes. Streams of more than L1 come from L2 or L3 once per call.
-const AHEAD: usize = 1024;
+/// How far ahead of the sparse weight stream to prefetch, in bytes: 8 to 10% faster than without where weights come from L3, and no
+/// slower where they are in L2 (Ice Lake, 768×768 to 768×3072 at 80% zeros; 768 to 4096 bytes are alike).
+const AHEAD: usize = 2048;
+
+/// Bytes of weights that one panel is multiplied by before the next panel takes its place in L1 and L2; a chunk stays in L2 for all
+/// panels of a call. Without chunks four panels of 3072 inputs are 15% slower when dense.
+const CHUNK: usize = 128 << 10;
 
 /// Rows of one dense tile: 6 × 4 accumulators, 4 inputs and 1 weight fill 29 of 32 registers.
 const TILE: usize = 6;
@@ -46,14 +51,21 @@ fn sparse_rows<Y: Element>(
     rows: Range<usize>,
     ios: &mut [Io<'_, u8, Y>],
 ) {
-    for row in rows.clone().step_by(4) {
-        let groups = weight.block(row / 4);
+    let mut first = rows.start;
+    while first < rows.end {
+        let mut last = first + 4;
+        while last < rows.end && (weight.start(last / 4 + 1) - weight.start(first / 4)) * GROUP <= CHUNK {
+            last += 4;
+        }
         for io in ios.iter_mut() {
             assert!(io.x.len() == weight.k() * TOKENS);
-            // SAFETY: the view has checked that every index is below k, and x holds k rows of 64 bytes.
-            let acc = unsafe { sparse_block(groups, io.x.as_ptr(), start(init, row)) };
-            epilogue.finish(token, row, &acc, &io.residual, io.y, row - rows.start);
+            for row in (first..last).step_by(4) {
+                // SAFETY: the view has checked that every index is below k, and x holds k rows of 64 bytes.
+                let acc = unsafe { sparse_block(weight.block(row / 4), io.x.as_ptr(), start(init, row)) };
+                epilogue.finish(token, row, &acc, &io.residual, io.y, row - rows.start);
+            }
         }
+        first = last;
     }
 }
 
@@ -150,26 +162,30 @@ fn dense_rows<Y: Element>(
     for (io, copy) in ios.iter().zip(scratch.chunks_exact_mut(quads * QUAD)) {
         interleave_panel(io.x, copy);
     }
-    let mut row = rows.start;
-    while row < rows.end {
+    let step = (CHUNK / weight.k() / TILE).max(1) * TILE;
+    for first in rows.clone().step_by(step) {
+        let last = rows.end.min(first + step);
         for (io, x) in ios.iter_mut().zip(scratch.chunks_exact(quads * QUAD)) {
-            let at = row - rows.start;
-            match rows.end - row {
-                TILE.. => epilogue.finish(token, row, &dense_tile::<TILE, 3>(weight, row, x, start(init, row)), &io.residual, io.y, at),
-                4.. => epilogue.finish(token, row, &dense_tile::<4, 2>(weight, row, x, start(init, row)), &io.residual, io.y, at),
-                2.. => epilogue.finish(token, row, &dense_tile::<2, 1>(weight, row, x, start(init, row)), &io.residual, io.y, at),
-                // The last row of an odd number: its pair's second row is padding.
-                _ => {
-                    let acc = dense_tile::<2, 1>(weight, row, x, [[_mm512_set1_epi32(init[row]); 4]; 2]);
-                    epilogue.finish(token, row, &[acc[0]], &io.residual, io.y, at);
+            let mut row = first;
+            while row < last {
+                let (at, residual) = (row - rows.start, &io.residual);
+                match last - row {
+                    TILE.. => epilogue.finish(token, row, &dense_tile::<TILE, 3>(weight, row, x, start(init, row)), residual, io.y, at),
+                    4.. => epilogue.finish(token, row, &dense_tile::<4, 2>(weight, row, x, start(init, row)), residual, io.y, at),
+                    2.. => epilogue.finish(token, row, &dense_tile::<2, 1>(weight, row, x, start(init, row)), residual, io.y, at),
+                    // The last row of an odd number: its pair's second row is padding.
+                    _ => {
+                        let acc = dense_tile::<2, 1>(weight, row, x, [[_mm512_set1_epi32(init[row]); 4]; 2]);
+                        epilogue.finish(token, row, &[acc[0]], residual, io.y, at);
+                    }
                 }
+                row += match last - row {
+                    TILE.. => TILE,
+                    4.. => 4,
+                    _ => 2,
+                };
             }
         }
-        row += match rows.end - row {
-            TILE.. => TILE,
-            4.. => 4,
-            _ => 2,
-        };
     }
 }
 

@@ -21,22 +21,3 @@ use napi_derive::napi;
 pub fn abi() -> u32 {
     neural_engine_runtime::program::ABI
 }
-
-/// Panics, so that tests can see what becomes of it; only where `NE_NATIVE_TESTS` is set. `place` is `call` for here, or the number of a
-/// pool thread that will panic in the next region it runs.
-///
-/// # Errors
-/// E_USAGE outside tests.
-#[napi(catch_unwind)]
-pub fn plant_panic(place: String) -> error::Result<()> {
-    error::guard(|| {
-        if std::env::var_os("NE_NATIVE_TESTS").is_none() {
-            return Err(error::usage("panics are planted in tests only"));
-        }
-        match place.parse::<u32>() {
-            Ok(thread) => neural_engine_runtime::exec::plant_panic(thread),
-            Err(_) => panic!("planted in a call"),
-        }
-        Ok(())
-    })
-}

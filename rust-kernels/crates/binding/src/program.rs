@@ -1,6 +1,6 @@
 //! Programs.
 
-use crate::error::{Result, coded, guard};
+use crate::error::{Result, coded, guard, usage};
 use crate::weights::NativeWeights;
 use napi_derive::napi;
 use neural_engine_runtime::validate::Prepared;
@@ -22,5 +22,23 @@ impl NativeProgram {
     pub fn new(json: String, weights: &NativeWeights) -> Result<NativeProgram> {
         let set = weights.set.clone();
         guard(|| Ok(NativeProgram { prepared: Arc::new(Prepared::new(&json, set).map_err(coded)?) }))
+    }
+
+    /// Plants a panic, so that tests can see what becomes of it: in the next region that pool thread `thread` runs of this program, or
+    /// here and now when it is negative.
+    ///
+    /// # Errors
+    /// E_USAGE where `NE_NATIVE_TESTS` is not set.
+    #[napi(catch_unwind)]
+    pub fn plant_panic(&self, thread: i32) -> Result<()> {
+        let program = &self.prepared;
+        guard(|| {
+            if std::env::var_os("NE_NATIVE_TESTS").is_none() {
+                return Err(usage("panics are planted in tests only"));
+            }
+            let Ok(thread) = u32::try_from(thread) else { panic!("planted in a call") };
+            program.planted.plant(thread);
+            Ok(())
+        })
     }
 }

@@ -13,5 +13,7 @@ pub mod program;
 pub mod session;
 pub mod shape;
 pub mod sys;
+#[cfg(test)]
+mod testing;
 pub mod validate;
 pub mod weights;

@@ -223,7 +223,7 @@ mod tests {
             for sparse in [false, true] {
                 let product = Product::pack(m, k, &weight, sparse).unwrap();
                 let (mut s32, mut f32s, mut u8s) = (vec![-1; m * n], vec![f32::NAN; m * n], vec![9; m * n]);
-                let mut run = |y: &mut Output<'_>| product.run(Isa::best(), &x, n, &mul, &add, y).unwrap();
+                let run = |y: &mut Output<'_>| product.run(Isa::best(), &x, n, &mul, &add, y).unwrap();
                 run(&mut Output::S32(&mut s32));
                 run(&mut Output::F32(&mut f32s));
                 run(&mut Output::U8(&mut u8s));

@@ -4,8 +4,10 @@ mod memory;
 mod planted;
 mod profile;
 mod step;
+#[cfg(test)]
+mod tests;
 
-pub use planted::plant_panic;
+pub use planted::Planted;
 pub use profile::Profile;
 
 use crate::error::{ErrorCode, Result, RuntimeError, panic_message};
@@ -152,7 +154,7 @@ impl Run<'_> {
         for (index, region) in self.prepared.regions.iter().enumerate() {
             let start = self.recorder.as_ref().map(|_| Instant::now());
             let result = catch_unwind(AssertUnwindSafe(|| {
-                planted::spring(thread);
+                self.prepared.planted.spring(thread);
                 self.region(index, &region.division, thread)
             }));
             match result {
@@ -246,21 +248,4 @@ impl Run<'_> {
 pub(crate) fn share(units: usize, thread: usize, threads: usize) -> Range<usize> {
     let cut = |part: usize| (units as u128 * part as u128 / threads as u128) as usize;
     cut(thread)..cut(thread + 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_are_contiguous_complete_and_even() {
-        for units in [0, 1, 2, 7, 64, usize::MAX / 2] {
-            for threads in [1, 2, 3, 16] {
-                let shares: Vec<_> = (0..threads).map(|thread| share(units, thread, threads)).collect();
-                assert_eq!((shares[0].start, shares[threads - 1].end), (0, units));
-                assert!(shares.windows(2).all(|pair| pair[0].end == pair[1].start));
-                assert!(shares.iter().all(|share| share.len().abs_diff(units / threads) <= 1));
-            }
-        }
-    }
 }

@@ -2,19 +2,30 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-const NOWHERE: u32 = u32::MAX;
-static THREAD: AtomicU32 = AtomicU32::new(NOWHERE);
+/// Which thread panics in the next region of a program; none unless planted.
+#[derive(Debug)]
+pub struct Planted(AtomicU32);
 
-/// The pool thread of this number, of whichever session runs next, panics once.
-pub fn plant_panic(thread: u32) {
-    THREAD.store(thread, Ordering::SeqCst);
+const NOWHERE: u32 = u32::MAX;
+
+impl Default for Planted {
+    fn default() -> Self {
+        Planted(AtomicU32::new(NOWHERE))
+    }
 }
 
-/// Panics if a panic is planted for this thread.
-#[inline]
-pub(super) fn spring(thread: usize) {
-    if THREAD.load(Ordering::Relaxed) == thread as u32 {
-        THREAD.store(NOWHERE, Ordering::SeqCst);
-        panic!("planted in pool thread {thread}");
+impl Planted {
+    /// The pool thread of this number panics once.
+    pub fn plant(&self, thread: u32) {
+        self.0.store(thread, Ordering::SeqCst);
+    }
+
+    /// Panics if it was planted for this thread.
+    #[inline]
+    pub(super) fn spring(&self, thread: usize) {
+        if self.0.load(Ordering::Relaxed) == thread as u32 {
+            self.0.store(NOWHERE, Ordering::SeqCst);
+            panic!("planted in pool thread {thread}");
+        }
     }
 }

@@ -8,10 +8,11 @@ mod steps;
 mod tests;
 
 use crate::error::{ErrorCode, Result, RuntimeError};
+use crate::exec::Planted;
 use crate::program::{ABI, Program, Step, Units};
 use crate::weights::WeightSet;
 use access::check as check_accesses;
-use buffers::{Declared, declare};
+use buffers::{Base, Declared, Loc, declare};
 use op::Op;
 use std::sync::Arc;
 use steps::Checker;
@@ -69,6 +70,8 @@ pub struct Prepared {
     pub outputs: Vec<crate::program::Port>,
     /// What its weight indices refer to.
     pub weights: Arc<WeightSet>,
+    /// For tests.
+    pub planted: Planted,
 }
 
 impl Prepared {
@@ -98,7 +101,13 @@ impl Prepared {
         }
         let declared = declare(&program, &weights)?;
         let region = |(index, region)| prepare_region(&program, &declared, &weights, region).map_err(|error| error.at(format_args!("region {index}")));
-        let regions = program.regions.iter().enumerate().map(region).collect::<Result<_>>()?;
+        let regions: Vec<PreparedRegion> = program.regions.iter().enumerate().map(region).collect::<Result<_>>()?;
+        for (index, port) in program.outputs.iter().enumerate() {
+            let place = Loc { base: Base::Outputs, offset: declared.outputs[index].offset };
+            if declared.outputs[index].bytes > 0 && !regions.iter().flat_map(|region| &region.ops).any(|op| op.writes_rows_at(place)) {
+                return Err(RuntimeError::program(format!("output {:?} is written by no step", port.name)));
+            }
+        }
         Ok(Prepared {
             declared,
             regions,
@@ -107,6 +116,7 @@ impl Prepared {
             inputs: program.inputs,
             outputs: program.outputs,
             weights,
+            planted: Planted::default(),
         })
     }
 }

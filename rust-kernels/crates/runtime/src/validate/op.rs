@@ -1,6 +1,6 @@
 //! Steps whose operands are proved to fit, as the executor runs them.
 
-use super::buffers::{Panels, Rows};
+use super::buffers::{Loc, Panels, Rows};
 use crate::generic::GenericOp;
 use crate::program::{Activation, Code};
 
@@ -47,6 +47,15 @@ pub enum Op {
 }
 
 impl Op {
+    /// Whether it writes a row-major buffer that begins there.
+    pub(super) fn writes_rows_at(&self, loc: Loc) -> bool {
+        match self {
+            Op::ToRows { y, .. } => y.loc == loc,
+            Op::Generic { y, .. } => y.iter().any(|rows| rows.loc == loc),
+            _ => false,
+        }
+    }
+
     /// As the program spells it.
     pub fn name(&self) -> &'static str {
         match self {

@@ -73,6 +73,9 @@ fn expect_bytes(source: &[u8], expected: usize) -> Result<()> {
 
 /// The source as `[m][k]`, transposed where it lies the other way.
 fn matrix<T: Plain>(source: &[u8], m: usize, k: usize, order: Order) -> Result<Cow<'_, [T]>> {
+    if m == 0 || k == 0 {
+        return Err(RuntimeError::new(ErrorCode::Usage, format!("a {m}x{k} matrix has no rows or no inputs")));
+    }
     let count = element_count(&[m, k])?;
     let bytes = count.checked_mul(size_of::<T>()).ok_or_else(|| RuntimeError::limit(format!("{m}x{k} has too many bytes")))?;
     expect_bytes(source, bytes)?;

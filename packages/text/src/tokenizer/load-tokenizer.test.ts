@@ -108,6 +108,15 @@ describe('a tokenizer.json that is broken', () => {
     expect(await codeOf(loadChanged(change))).toBe(code);
   });
 
+  it('is refused early when its vocabulary is too large', async () => {
+    const long = 'x'.repeat(4000);
+    const code = codeOf(loadChanged(({ model }) => Array.from({ length: 1100 }, (_, i) => (model.vocab[long + i] = 1000 + i))));
+    expect(await code).toBe('E_LIMIT');
+    const many = Array.from({ length: 1_000_001 }, (_, i): [string, number] => [i.toString(36), i]);
+    expect(await codeOf(loadTokenizer({ vocab: many }))).toBe('E_LIMIT');
+    expect(await codeOf(loadChanged(({ model }) => (model.vocab['x'.repeat(5000)] = 1000)))).toBe('E_LIMIT');
+  });
+
   it('names the component that is not supported', async () => {
     await expect(loadChanged((json) => (json.normalizer = { type: 'Sequence', normalizers: [{ type: 'NFKC' }] }))).rejects.toThrow(
       /normalizers\[0\] "NFKC"/,

@@ -1,7 +1,3 @@
-import { limitError } from './vocabulary';
-
-const MAX_NODES = 4_000_000;
-
 /** Where a lookup begins. */
 export const WORD_START = 0;
 export const WORD_CONTINUATION = 1;
@@ -32,7 +28,7 @@ export class PieceTrie {
     this.#ids = new Int32Array(slots / 2).fill(-1);
   }
 
-  /** @throws {EngineError} E_LIMIT the vocabulary has too many characters. */
+  /** Adds `piece[from, …)`. The vocabulary's own limit of characters bounds the table. */
   add(root: typeof WORD_START | typeof WORD_CONTINUATION, piece: string, from: number, id: number): void {
     let node: number = root;
     for (let i = from; i < piece.length; i++) node = this.#childOrNew(node, piece.charCodeAt(i));
@@ -68,7 +64,6 @@ export class PieceTrie {
   #childOrNew(node: number, unit: number): number {
     const slot = this.#slot(node, unit);
     if (this.#parents[slot]! >= 0) return this.#children[slot]!;
-    if (this.#nodes >= MAX_NODES) throw limitError(`the tokens of the vocabulary need more than ${MAX_NODES} characters`, 'vocabulary');
     const child = this.#nodes++;
     this.#parents[slot] = node;
     this.#units[slot] = unit;

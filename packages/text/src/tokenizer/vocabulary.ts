@@ -1,6 +1,8 @@
 import { EngineError } from '@neural-engine/core';
 
+/** The largest WordPiece vocabulary in use has half a million tokens of seven characters. */
 const MAX_ENTRIES = 1_000_000;
+const MAX_UNITS = 4 * 2 ** 20;
 const MAX_TOKEN_UNITS = 4096;
 const SURROGATE = /[\ud800-\udfff]/;
 const LONE_SURROGATE = /\p{Cs}/u;
@@ -10,6 +12,7 @@ export class Vocabulary {
   readonly #ids = new Map<string, number>();
   readonly #tokens = new Map<number, string>();
   #size = 0;
+  #units = 0;
 
   /**
    * Adds one token.
@@ -30,6 +33,8 @@ export class Vocabulary {
     if (knownToken !== undefined)
       throw tokenizerError(`${where}: id ${id} is given to both ${quoted(knownToken)} and ${quoted(token)}`, where);
     if (this.#ids.size >= MAX_ENTRIES) throw limitError(`${where}: more than ${MAX_ENTRIES} tokens`, where);
+    this.#units += token.length;
+    if (this.#units > MAX_UNITS) throw limitError(`${where}: the tokens together have more than ${MAX_UNITS} characters`, where);
     this.#ids.set(token, id);
     this.#tokens.set(id, token);
     this.#size = Math.max(this.#size, id + 1);

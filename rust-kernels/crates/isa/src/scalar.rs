@@ -13,6 +13,21 @@ fn place(token: usize) -> (usize, usize) {
     ((token >> 2) & 3, (token & 3) | ((token >> 2) & 12))
 }
 
+/// a · b + c in each lane. On x86 without FMA each lane is a call of the C library; inlining sixteen of them everywhere would only
+/// make the code large.
+#[cfg_attr(target_arch = "x86_64", inline(never))]
+#[cfg_attr(not(target_arch = "x86_64"), inline(always))]
+fn fma(a: [f32; 16], b: [f32; 16], c: [f32; 16]) -> [f32; 16] {
+    from_fn(|i| a[i].mul_add(b[i], c[i]))
+}
+
+/// The nearest integer of each lane, ties to even; a library call on x86 without SSE4.1, as above.
+#[cfg_attr(target_arch = "x86_64", inline(never))]
+#[cfg_attr(not(target_arch = "x86_64"), inline(always))]
+fn round(a: [f32; 16]) -> [f32; 16] {
+    a.map(f32::round_ties_even)
+}
+
 impl Simd for Scalar {
     const REGISTERS: usize = 4;
     type F32 = [f32; 16];
@@ -59,11 +74,11 @@ impl Simd for Scalar {
     }
     #[inline(always)]
     fn fma(self, a: [f32; 16], b: [f32; 16], c: [f32; 16]) -> [f32; 16] {
-        from_fn(|i| a[i].mul_add(b[i], c[i]))
+        fma(a, b, c)
     }
     #[inline(always)]
     fn fnma(self, a: [f32; 16], b: [f32; 16], c: [f32; 16]) -> [f32; 16] {
-        from_fn(|i| (-a[i]).mul_add(b[i], c[i]))
+        fma(a.map(|x| -x), b, c)
     }
     #[inline(always)]
     fn sqrt(self, a: [f32; 16]) -> [f32; 16] {
@@ -91,7 +106,7 @@ impl Simd for Scalar {
     }
     #[inline(always)]
     fn round_even(self, a: [f32; 16]) -> [f32; 16] {
-        a.map(f32::round_ties_even)
+        round(a)
     }
     #[inline(always)]
     fn scale_by_power(self, a: [f32; 16], n: [f32; 16]) -> [f32; 16] {
@@ -192,8 +207,7 @@ impl Simd for Scalar {
     }
     #[inline(always)]
     fn to_i32(self, a: [f32; 16]) -> [i32; 16] {
-        a.map(|x| {
-            let whole = x.round_ties_even();
+        round(a).map(|whole| {
             // The bounds are exact in f32; NaN fails both comparisons.
             if (-2147483648.0..2147483648.0).contains(&whole) { whole as i32 } else { i32::MIN }
         })

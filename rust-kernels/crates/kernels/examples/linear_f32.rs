@@ -1,37 +1,23 @@
 //! Speed of the f32 linear kernels on encoder shapes, as a share of the fma rate measured in turn with them.
 //!
 //! `cargo run --release -p neural-engine-kernels --example linear_f32 [tier]`; for each shape, sparsity and number of panels that share
-//! a call: microseconds, 10⁹ multiply-adds by stored weights a second, share of the rate. Weights and panels are as hot as they fit.
+//! a pass, in calls of 192 rows: microseconds, 10⁹ multiply-adds by stored weights a second, share of the rate. Weights and panels are as hot as they fit.
 
 use neural_engine_isa::{Isa, Tier};
 use neural_engine_kernels::Activation;
 use neural_engine_kernels::linear_f32::{DenseF32, LinearF32, Sparse4x1F32, WeightF32};
 use neural_engine_kernels::panel::{Io, Residual, TOKENS};
-use neural_engine_testkit::rate::{fastest, fma256, fma512};
+use neural_engine_testkit::rate::{fastest_in_pieces, fma256, fma512};
 use neural_engine_testkit::{Aligned, Rng};
 use std::time::Duration;
 
 const SHAPES: [(usize, usize); 6] = [(768, 768), (3072, 768), (768, 3072), (384, 384), (1536, 384), (384, 1536)];
 
-/// An f32 panel on a 64-byte boundary.
-struct Panel(Aligned);
+/// Rows of one call.
+const ROWS: usize = 192;
 
-impl Panel {
-    fn new(rng: &mut Rng, rows: usize) -> Panel {
-        let bytes: Vec<u8> = rng.f32s(rows * TOKENS, -1.0, 1.0).iter().flat_map(|x| x.to_ne_bytes()).collect();
-        Panel(Aligned::new(&bytes))
-    }
-
-    fn get(&self) -> &[f32] {
-        // SAFETY: any four bytes are an f32.
-        unsafe { self.0.align_to::<f32>().1 }
-    }
-
-    fn get_mut(&mut self) -> &mut [f32] {
-        // SAFETY: any four bytes are an f32, and any f32 four bytes.
-        unsafe { self.0.align_to_mut::<f32>().1 }
-    }
-}
+/// Time for each line of the table.
+const BUDGET: Duration = Duration::from_millis(400);
 
 fn main() {
     let tier = std::env::args().nth(1).and_then(|name| Tier::parse(&name)).unwrap_or(Tier::Amx);
@@ -59,14 +45,18 @@ fn main() {
                 (WeightF32::Sparse(view), view.blocks() * 4)
             };
             for panels in [1, 2, 4] {
-                let xs: Vec<_> = (0..panels).map(|_| Panel::new(&mut rng, k)).collect();
-                let mut ys: Vec<_> = (0..panels).map(|_| Panel::new(&mut rng, m)).collect();
+                let xs: Vec<_> = (0..panels).map(|_| Aligned::of_f32s(&rng.f32s(k * TOKENS, -1.0, 1.0))).collect();
+                let mut ys: Vec<_> = (0..panels).map(|_| Aligned::of_f32s(&vec![0.0; m * TOKENS])).collect();
                 let linear = LinearF32 { weight, bias: Some(&bias), act: Activation::None };
                 let peak = rate();
-                let seconds = fastest(Duration::from_millis(150), || {
+                let seconds = fastest_in_pieces(BUDGET, m / ROWS, |piece| {
+                    let rows = piece * ROWS..(piece + 1) * ROWS;
+                    let part = rows.start * TOKENS..rows.end * TOKENS;
                     let ys = ys.iter_mut().zip(&xs);
-                    let mut ios: Vec<_> = ys.map(|(y, x)| Io { x: x.get(), y: y.get_mut(), residual: Residual::None }).collect();
-                    linear.run(isa, 0..m, &mut ios).expect("the operands fit");
+                    let mut ios: Vec<_> = ys
+                        .map(|(y, x)| Io { x: x.f32s(), y: &mut y.f32s_mut()[part.clone()], residual: Residual::None })
+                        .collect();
+                    linear.run(isa, rows, &mut ios).expect("the operands fit");
                 });
                 let speed = (products * TOKENS * panels) as f64 / seconds / 1e9;
                 let share = 100.0 * speed / peak.max(rate());

@@ -20,6 +20,23 @@ impl Aligned {
         copy.copy_from_slice(bytes);
         copy
     }
+
+    /// Copies values.
+    pub fn of_f32s(values: &[f32]) -> Aligned {
+        Aligned::new(&values.iter().flat_map(|value| value.to_ne_bytes()).collect::<Vec<_>>())
+    }
+
+    /// The bytes as f32.
+    pub fn f32s(&self) -> &[f32] {
+        // SAFETY: any four bytes are an f32; a line's boundary is one of f32.
+        unsafe { self.align_to().1 }
+    }
+
+    /// The bytes as f32, mutable.
+    pub fn f32s_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as above, and any f32 is four bytes.
+        unsafe { self.align_to_mut().1 }
+    }
 }
 
 impl Deref for Aligned {
@@ -48,6 +65,11 @@ mod tests {
             let copy = Aligned::new(&bytes);
             assert_eq!(*copy, *bytes);
             assert_eq!(copy.as_ptr() as usize % 64, 0);
+            let values: Vec<f32> = (0..len).map(|i| i as f32).collect();
+            let mut copy = Aligned::of_f32s(&values);
+            assert_eq!(copy.f32s(), values);
+            copy.f32s_mut().iter_mut().for_each(|x| *x += 1.0);
+            assert!(len == 0 || copy.f32s()[0] == 1.0);
         }
     }
 }

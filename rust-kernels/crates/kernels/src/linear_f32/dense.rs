@@ -10,20 +10,6 @@ use crate::error::{KernelError, expect_len};
 /// Rows of one tile.
 pub(super) const TILE: usize = 6;
 
-/// Terms that are summed in registers before they are added to the output, for a sum of `terms`.
-///
-/// The variance of the rounding error of positive sums is proportional to `terms/run + run²/terms`: the running total errs once a
-/// run, and the errors inside runs average out. These steps stay near the optimum `terms^⅔`, and a run of 128 rows of a panel is
-/// 32 KiB, which stays in the first-level cache while a group of tiles passes over it.
-pub fn run(terms: usize) -> usize {
-    match terms {
-        0..=256 => 32,
-        257..=1024 => 64,
-        1025..=4096 => 128,
-        _ => 512,
-    }
-}
-
 /// A view of a packed dense weight.
 #[derive(Clone, Copy, Debug)]
 pub struct DenseF32<'a> {

@@ -1,8 +1,8 @@
 //! Linear layers in f32: y = act(W · x + bias + residual) over panels of 64 tokens.
 //!
-//! W is dense ([`DenseF32`]) or sparse in 4x1 blocks ([`Sparse4x1F32`]). Sums are fixed sequences of fused multiply-adds: runs of
-//! 32 to 512 terms (by their number alone) are summed in registers from zero and added to `bias + residual` in order. That bounds
-//! the rounding error (8 · 2⁻²⁴ · Σ|w·x| for K ≤ 4096, 16 above) and gives the same bits on every tier and for every split of the rows.
+//! W is dense ([`DenseF32`]) or sparse in 4x1 blocks ([`Sparse4x1F32`]). Sums are fixed sequences of fused multiply-adds: runs
+//! of terms, by their number alone, are summed in registers from zero and added to `bias + residual` in order. That bounds the
+//! rounding error (8 · 2⁻²⁴ · Σ|w·x| for K ≤ 4096, 16 above) and gives the same bits on every tier and for every split of the rows.
 
 #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
 mod avx2;
@@ -11,6 +11,7 @@ mod avx512;
 mod dense;
 mod nest;
 mod reference;
+mod run;
 mod sparse;
 #[cfg(test)]
 mod tests;
@@ -80,16 +81,30 @@ impl LinearF32<'_> {
     /// [`ROW_GRANULE`], does not end at one or at M, or when there are no or more than [`MAX_PANELS`] panels.
     pub fn run(&self, isa: Isa, rows: Range<usize>, ios: &mut [Io<'_, f32, f32>]) -> Result<(), KernelError> {
         self.check(&rows, ios)?;
-        for io in &mut *ios {
-            isa.dispatch(Start { bias: self.bias.map(|bias| &bias[rows.clone()]), io });
-        }
-        tile::with(isa, nest::Product { weight: &self.weight, rows, ios });
-        if self.act != Activation::None {
-            for io in ios {
-                crate::activate::activate_in_place(isa, self.act, io.y);
-            }
+        let step = nest::block_rows(&self.weight);
+        for start in rows.clone().step_by(step) {
+            self.block(isa, start..rows.end.min(start + step), rows.start, ios);
         }
         Ok(())
+    }
+
+    /// Some rows from start to end, so that they stay in a near cache; `first` is the first row of `y`.
+    fn block(&self, isa: Isa, rows: Range<usize>, first: usize, ios: &mut [Io<'_, f32, f32>]) {
+        let part = (rows.start - first) * TOKENS..(rows.end - first) * TOKENS;
+        for Io { y, residual, .. } in &mut *ios {
+            let residual = match residual {
+                Residual::None => Residual::None,
+                Residual::Panel(residual) => Residual::Panel(&residual[part.clone()]),
+                Residual::InPlace => Residual::InPlace,
+            };
+            isa.dispatch(Start { bias: self.bias.map(|bias| &bias[rows.clone()]), residual, y: &mut y[part.clone()] });
+        }
+        tile::with(isa, nest::Product { weight: &self.weight, rows, first, ios });
+        if self.act != Activation::None {
+            for Io { y, .. } in ios {
+                crate::activate::activate_in_place(isa, self.act, &mut y[part.clone()]);
+            }
+        }
     }
 
     fn check(&self, rows: &Range<usize>, ios: &[Io<'_, f32, f32>]) -> Result<(), KernelError> {
@@ -117,20 +132,20 @@ impl LinearF32<'_> {
 }
 
 /// y = bias + residual, what the products are added to.
-struct Start<'a, 'b> {
+struct Start<'a> {
     bias: Option<&'a [f32]>,
-    io: &'a mut Io<'b, f32, f32>,
+    residual: Residual<'a>,
+    y: &'a mut [f32],
 }
 
-impl SimdOp for Start<'_, '_> {
+impl SimdOp for Start<'_> {
     type Output = ();
     #[inline(always)]
     fn eval<S: Simd>(self, s: S) {
-        let Io { y, residual, .. } = self.io;
-        for (row, y) in y.chunks_exact_mut(TOKENS).enumerate() {
+        for (row, y) in self.y.chunks_exact_mut(TOKENS).enumerate() {
             let bias = s.splat(self.bias.map_or(0.0, |bias| bias[row]));
             for (i, y) in y.chunks_exact_mut(16).enumerate() {
-                let start = match residual {
+                let start = match self.residual {
                     Residual::None => bias,
                     Residual::Panel(residual) => s.add(bias, s.load(&residual[row * TOKENS + 16 * i..])),
                     Residual::InPlace => s.add(bias, s.load(y)),

@@ -1,62 +1,88 @@
 //! The loops around the tiles: which part of the weight meets which part of the panels, and when.
 
 use super::WeightF32;
-use super::dense::{DenseF32, TILE, run};
+use super::dense::{DenseF32, TILE};
+use super::run::{LONG, run};
 use super::sparse::{BLOCK, Sparse4x1F32};
 use super::tile::{Tile, TileOp};
 use crate::panel::{Io, TOKENS};
 use std::ops::Range;
 
-/// Tiles of a group: they pass one after another over the same run of inputs, which stay in the first-level cache.
-const GROUP: usize = 12;
+/// Rows of a dense block: 12 tiles pass one after another over the same run of inputs, which stay in the first-level cache.
+const DENSE_ROWS: usize = 72;
 
-/// y += W · x for the rows of a range.
+/// Rows of a sparse block: few enough that their weights stay in the second-level cache while several panels take turns, many enough
+/// that the rows of a panel are used more often than they are loaded.
+const SPARSE_ROWS: usize = 192;
+
+/// Most inputs of one run of a dense sum: 128 rows of a panel are 32 KiB, which leaves room beside them in a first-level cache of 48.
+const DENSE_RUN: usize = 128;
+
+/// Rows that are taken from start to end before the next ones, a multiple of [`super::ROW_GRANULE`].
+pub(super) fn block_rows(weight: &WeightF32<'_>) -> usize {
+    match weight {
+        WeightF32::Dense(_) => DENSE_ROWS,
+        WeightF32::Sparse(_) => SPARSE_ROWS,
+    }
+}
+
+/// y += W · x for the rows of one block.
 pub(super) struct Product<'a, 'b> {
     pub weight: &'a WeightF32<'a>,
+    /// The block.
     pub rows: Range<usize>,
+    /// The first row of `y`.
+    pub first: usize,
     pub ios: &'a mut [Io<'b, f32, f32>],
 }
 
 impl TileOp for Product<'_, '_> {
     fn eval<T: Tile>(self, tile: T) {
         match self.weight {
-            WeightF32::Dense(weight) => dense(tile, weight, self.rows, self.ios),
-            WeightF32::Sparse(weight) => sparse(tile, weight, self.rows, self.ios),
+            WeightF32::Dense(weight) => self.dense(tile, weight),
+            WeightF32::Sparse(weight) => self.sparse(tile, weight),
         }
     }
 }
 
-fn dense<T: Tile>(tile: T, weight: &DenseF32<'_>, rows: Range<usize>, ios: &mut [Io<'_, f32, f32>]) {
-    let (k, step) = (weight.inputs(), run(weight.inputs()));
-    let tiles = rows.start / TILE..rows.end.div_ceil(TILE);
-    for group in tiles.clone().step_by(GROUP) {
-        let group = group..tiles.end.min(group + GROUP);
-        for input in (0..k).step_by(step) {
-            let inputs = input..k.min(input + step);
-            for io in &mut *ios {
+impl Product<'_, '_> {
+    fn dense<T: Tile>(self, tile: T, weight: &DenseF32<'_>) {
+        let k = weight.inputs();
+        let tiles = self.rows.start / TILE..self.rows.end.div_ceil(TILE);
+        for input in (0..k).step_by(dense_run(k)) {
+            let inputs = input..k.min(input + dense_run(k));
+            for io in &mut *self.ios {
                 let x = &io.x[inputs.start * TOKENS..inputs.end * TOKENS];
-                for t in group.clone() {
-                    let next = match t + 1 < group.end {
+                for t in tiles.clone() {
+                    let next = match t + 1 < tiles.end {
                         true => weight.tile(t + 1, input),
-                        false if inputs.end < k => weight.tile(group.start, inputs.end),
-                        false => weight.tile(group.end, 0),
+                        false if inputs.end < k => weight.tile(tiles.start, inputs.end),
+                        false => weight.tile(tiles.end, 0),
                     };
-                    with_rows(io.y, t * TILE - rows.start, |y| tile.dense(weight.tile(t, input), next, x, y));
+                    with_rows(io.y, t * TILE - self.first, |y| tile.dense(weight.tile(t, input), next, x, y));
+                }
+            }
+        }
+    }
+
+    fn sparse<T: Tile>(self, tile: T, weight: &Sparse4x1F32<'_>) {
+        for chunk in 0..weight.chunks() {
+            for io in &mut *self.ios {
+                for group in self.rows.start / BLOCK..self.rows.end.div_ceil(BLOCK) {
+                    for (inputs, values) in weight.runs(chunk, group) {
+                        with_rows(io.y, group * BLOCK - self.first, |y| tile.sparse(inputs, values, io.x, y));
+                    }
                 }
             }
         }
     }
 }
 
-fn sparse<T: Tile>(tile: T, weight: &Sparse4x1F32<'_>, rows: Range<usize>, ios: &mut [Io<'_, f32, f32>]) {
-    for chunk in 0..weight.chunks() {
-        for group in rows.start / BLOCK..rows.end.div_ceil(BLOCK) {
-            for io in &mut *ios {
-                for (inputs, values) in weight.runs(chunk, group) {
-                    with_rows(io.y, group * BLOCK - rows.start, |y| tile.sparse(inputs, values, io.x, y));
-                }
-            }
-        }
+/// Inputs of one run; it depends on K alone.
+fn dense_run(k: usize) -> usize {
+    match run(k) {
+        run if k <= LONG => run.min(DENSE_RUN),
+        run => run,
     }
 }
 

@@ -10,7 +10,7 @@
 //! chunk, then group. 768 rows of a panel are 192 KiB: while all groups pass over a chunk it stays in the second-level cache, from
 //! which the CPU feeds the sums at 90% of the fma rate; over 3072 rows at once it was 66%.
 
-use super::dense::run;
+use super::run::run_of_part;
 use crate::bytes;
 use crate::error::{KernelError, expect_len};
 
@@ -133,7 +133,7 @@ impl<'a> Sparse4x1F32<'a> {
     pub(super) fn runs(&self, chunk: usize, group: usize) -> impl Iterator<Item = (Ascending<'a>, &'a [[f32; BLOCK]])> {
         let segment = chunk * self.m.div_ceil(BLOCK) + group;
         let range = self.starts[segment] as usize..self.starts[segment + 1] as usize;
-        let run = run(self.k);
+        let run = run_of_part(range.len(), self.k);
         let inputs = self.inputs[range.clone()].chunks(run);
         inputs.map(Ascending).zip(self.values[range].chunks(run))
     }

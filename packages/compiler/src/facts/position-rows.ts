@@ -16,26 +16,29 @@ export interface PositionRows {
 
 type Producer = (value: string) => Node | undefined;
 
-/** Recognises a summand [1, S, H] or [S, H] that depends on the position alone; undefined where it is something else. */
+/** Recognises a summand [1, S, H], or one repeated for each sequence of a batch, that depends on the position alone. */
 export function positionRows(name: string, graph: Graph, producer: Producer, known: KnownValues): PositionRows | undefined {
-  const value = graph.value(name);
-  const shape = value.shape;
-  if (!shape || shape.length < 2 || shape.slice(0, -2).some((dim) => dim !== 1)) return fromExpand(name, graph, producer, known);
-  if (value.constant) {
-    const [rows, hidden] = value.constant.dims.slice(-2) as [number, number];
-    return { tensor: { ...value.constant, dims: [rows, hidden] }, length: rows };
+  const { constant, shape } = graph.value(name);
+  if (constant) {
+    if (constant.dims.length < 2 || constant.dims.slice(0, -2).some((dim) => dim !== 1)) return undefined;
+    const [rows, hidden] = constant.dims.slice(-2) as [number, number];
+    return { tensor: { ...constant, dims: [rows, hidden] }, length: rows };
   }
   const node = producer(name);
-  if (node?.op === 'Gather') return fromGather(node, graph, producer, known);
-  if (node?.op === 'Slice') return fromSlicedTable(node, graph, known);
-  if (node?.op === 'Reshape' || node?.op === 'Unsqueeze') return positionRows(node.inputs[0]!, graph, producer, known);
-  return fromExpand(name, graph, producer, known);
-}
-
-/** Rows repeated for each sequence of the batch. */
-function fromExpand(name: string, graph: Graph, producer: Producer, known: KnownValues): PositionRows | undefined {
-  const node = producer(name);
-  return node?.op === 'Expand' ? positionRows(node.inputs[0]!, graph, producer, known) : undefined;
+  switch (node?.op) {
+    case 'Gather':
+      return fromGather(node, graph, producer, known);
+    case 'Slice':
+      return fromSlicedTable(node, graph, known);
+    case 'Reshape':
+    case 'Unsqueeze':
+    case 'Expand': {
+      const rows = positionRows(node.inputs[0]!, graph, producer, known);
+      return rows && shape && shape.length >= 2 && shape.at(-2) === rows.length ? rows : undefined;
+    }
+    default:
+      return undefined;
+  }
 }
 
 function fromGather(node: Node, graph: Graph, producer: Producer, known: KnownValues): PositionRows | undefined {
@@ -67,7 +70,7 @@ interface CountedIds {
 function countedIds(name: string, graph: Graph, producer: Producer, known: KnownValues): CountedIds | undefined {
   const constant = graph.constant(name);
   if (constant) {
-    const order = integersOf(constant);
+    const order = constant.dims.slice(0, -1).every((dim) => dim === 1) ? integersOf(constant) : undefined;
     return order && { order, length: order.length };
   }
   const node = producer(name);
@@ -75,8 +78,10 @@ function countedIds(name: string, graph: Graph, producer: Producer, known: Known
     case 'Cast':
     case 'Expand':
     case 'Unsqueeze':
-    case 'Reshape':
-      return countedIds(node.inputs[0]!, graph, producer, known);
+    case 'Reshape': {
+      const counted = countedIds(node.inputs[0]!, graph, producer, known);
+      return counted && graph.value(name).shape?.at(-1) === counted.length ? counted : undefined;
+    }
     case 'Range': {
       const length = known.of(name).shape?.[0];
       const isCounted = scalarValue(graph.constant(node.inputs[0])) === 0 && scalarValue(graph.constant(node.inputs[2])) === 1;

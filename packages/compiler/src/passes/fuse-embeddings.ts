@@ -88,7 +88,7 @@ class EmbeddingFusion {
       } else if (this.graph.value(term.table).shape![1] !== hidden) {
         return 'the tables differ in width';
       } else if (term.kind === 'rows' && !sameShape(this.graph.value(term.ids).shape, ids)) {
-        return 'token types and ids differ in shape';
+        return 'two gathers of rows take ids of different shapes';
       }
     }
     return undefined;
@@ -141,14 +141,13 @@ class EmbeddingFusion {
 
   private termOf(name: string): Term | undefined {
     if (this.graph.value(name).dtype !== 'f32') return undefined;
+    const node = this.index.producer(name);
+    const [table = '', ids = ''] = node?.op === 'Gather' && Number(node.attributes['axis'] ?? 0) === 0 ? node.inputs : [];
+    const isGather = table !== '' && this.graph.value(table).shape?.length === 2 && this.isTable(table);
+    if (isGather && this.isZero(ids)) return { kind: 'first', table };
     const positions = positionRows(name, this.source, (value) => this.index.producer(value), this.known);
     if (positions) return { kind: 'positions', rows: positions };
-    const node = this.index.producer(name);
-    if (node?.op !== 'Gather' || Number(node.attributes['axis'] ?? 0) !== 0) return undefined;
-    const [table, ids] = node.inputs as [string, string];
-    if (this.graph.value(table).shape?.length !== 2 || !this.isTable(table)) return undefined;
-    if (this.isZero(ids)) return { kind: 'first', table };
-    return this.graph.constant(ids) ? undefined : { kind: 'rows', table, ids };
+    return isGather && !this.graph.constant(ids) ? { kind: 'rows', table, ids } : undefined;
   }
 
   private isTable(name: string): boolean {

@@ -88,14 +88,6 @@ pub(crate) trait DotOp {
 
 /// Runs `op` by the best instructions of `isa`, of which `token` is the proof.
 pub(crate) fn dispatch<Op: DotOp>(token: Avx2, isa: Isa, op: Op) {
-    #[target_feature(enable = "avx2,fma,avxvnni")]
-    fn by_vnni<Op: DotOp>(token: Avx2, op: Op) {
-        op.eval(Vnni(token));
-    }
-    #[target_feature(enable = "avx2,fma")]
-    fn by_widening<Op: DotOp>(token: Avx2, op: Op) {
-        op.eval(Widen(token));
-    }
     if isa.has_avx_vnni() {
         // SAFETY: the token proves AVX2 and FMA, and the ISA was just asked for AVX-VNNI.
         unsafe { by_vnni(token, op) }
@@ -103,6 +95,16 @@ pub(crate) fn dispatch<Op: DotOp>(token: Avx2, isa: Isa, op: Op) {
         // SAFETY: the token proves AVX2 and FMA.
         unsafe { by_widening(token, op) }
     }
+}
+
+#[target_feature(enable = "avx2,fma,avxvnni")]
+fn by_vnni<Op: DotOp>(token: Avx2, op: Op) {
+    op.eval(Vnni(token));
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn by_widening<Op: DotOp>(token: Avx2, op: Op) {
+    op.eval(Widen(token));
 }
 
 /// The first 32 bytes.
@@ -161,4 +163,53 @@ pub(crate) fn interleave_half<const HIGH: bool>(_: Avx2, rows: [__m256i; 4]) -> 
         };
         [_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b)]
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Four rows of four weights times 8 lanes, added to a start.
+    struct Four<'a> {
+        x: &'a [u8; 32],
+        w: &'a [u8; 4],
+        start: i32,
+        sums: &'a mut [i32; 8],
+    }
+
+    impl DotOp for Four<'_> {
+        #[inline(always)]
+        fn eval<D: Dot>(self, dot: D) {
+            let token = dot.avx2();
+            let (x, w) = (dot.x(load(token, self.x)), dot.w(broadcast(token, self.w)));
+            store_i32(token, self.sums, dot.add(splat(token, self.start), x, w));
+        }
+    }
+
+    #[test]
+    fn both_ways_are_exact_at_the_ends_of_the_ranges() {
+        let Some(token) = Isa::capped(neural_engine_isa::Tier::Amx).avx2() else { return println!("skipped: no AVX2") };
+        let vnni = std::is_x86_feature_detected!("avxvnni");
+        if !vnni {
+            println!("AVX-VNNI skipped: this CPU has none");
+        }
+        let ends = [-128i8, -127, -1, 0, 1, 127];
+        let x: [u8; 32] = std::array::from_fn(|i| [255, 254, 128, 127, 1, 0, 255, 3][(i * 5 + i / 4) % 8]);
+        for code in 0..ends.len().pow(4) {
+            let w: [i8; 4] = std::array::from_fn(|i| ends[code / ends.len().pow(i as u32) % ends.len()]);
+            let start = [0, i32::MAX - 5, i32::MIN + 5][code % 3];
+            let want: [i32; 8] = std::array::from_fn(|lane| {
+                (0..4).fold(start, |sum, i| sum.wrapping_add(i32::from(x[4 * lane + i]) * i32::from(w[i])))
+            });
+            let (w, mut sums) = (w.map(|w| w as u8), [0; 8]);
+            // SAFETY: the token proves AVX2 and FMA.
+            unsafe { by_widening(token, Four { x: &x, w: &w, start, sums: &mut sums }) };
+            assert_eq!(sums, want, "by widening");
+            if vnni {
+                // SAFETY: the token proves AVX2 and FMA, and AVX-VNNI was detected.
+                unsafe { by_vnni(token, Four { x: &x, w: &w, start, sums: &mut sums }) };
+                assert_eq!(sums, want, "by AVX-VNNI");
+            }
+        }
+    }
 }

@@ -1,0 +1,7 @@
+//! Every tier against plain loops over the unpacked weight.
+
+mod activations;
+mod calls;
+mod case;
+mod format;
+mod products;

@@ -2,6 +2,7 @@
  * Compiles `proto/onnx.proto` into `src/generated/`: the codec, its types, and the table that the pre-scan walks by.
  *
  * Run it with `pnpm --filter @neural-engine/onnx generate` after changing the schema, and commit what it writes.
+ * A folder given as argument gets the files instead.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +15,7 @@ import pbjsModule from 'protobufjs-cli/pbjs.js';
 const pbjs = promisify(pbjsModule.main);
 const root = fileURLToPath(new URL('..', import.meta.url));
 const proto = join(root, 'proto/onnx.proto');
-const generated = join(root, 'src/generated');
+const generated = process.argv[2] ?? join(root, 'src/generated');
 
 const options = [
   ['-t', 'static-module', '-w', 'esm', '-r', 'neural-engine-onnx', '--dependency', 'protobufjs/minimal.js', '--force-long'],

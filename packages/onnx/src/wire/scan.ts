@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { EngineError, type Limits } from '@neural-engine/core';
-import { BYTES_COST, FLOAT_COST, messageCost, stringCost, VARINT32_COST, VARINT64_COST } from './cost';
+import { ATTRIBUTE_INT_COST, BYTES_COST, FIXED_COST, FLOAT_COST, messageCost, stringCost, VARINT32_COST, VARINT64_COST } from './cost';
 import { Cursor, parseError } from './cursor';
 import { type FieldLayout, layoutOf, type MessageLayout, type WireKind } from './schema';
 
@@ -11,8 +11,11 @@ const WIRE_NAMES = ['varint', 'fixed64', 'length-delimited', 'group', 'end of gr
 const DIMENSION_FIELDS = new Set(['TensorProto.dims', 'SparseTensorProto.dims', 'TensorShapeProto.dim']);
 /** Text that is no name, so that the limit on names does not hold for it. */
 const FREE_TEXT = new Set(['StringStringEntryProto.value']);
-/** Repeated 32-bit varints; all others have 64 bits. */
-const NARROW_VARINTS = new Set(['TensorProto.int32_data']);
+/** Repeated varints that cost other than a boxed 64-bit integer. */
+const VARINT_COSTS = new Map([
+  ['TensorProto.int32_data', VARINT32_COST],
+  ['AttributeProto.ints', ATTRIBUTE_INT_COST],
+]);
 
 function limitError(offset: number, problem: string): never {
   throw new EngineError('E_LIMIT', 'parse', `byte ${offset}: ${problem}`, { where: `byte ${offset}` });
@@ -34,7 +37,7 @@ class Scanner {
   ) {
     this.cursor = new Cursor(bytes);
     this.costLimit = limits.decodedFactor * bytes.byteLength + limits.decodedSlackBytes;
-    this.cost = bytes.byteLength;
+    this.cost = bytes.byteLength + FIXED_COST;
   }
 
   /** Walks one message up to `end`. */
@@ -127,7 +130,7 @@ class Scanner {
   }
 
   private varintCost(field: FieldLayout): number {
-    return NARROW_VARINTS.has(field.path) ? VARINT32_COST : VARINT64_COST;
+    return VARINT_COSTS.get(field.path) ?? VARINT64_COST;
   }
 
   private packed(field: FieldLayout, end: number): number {

@@ -62,7 +62,7 @@ export interface OpSchema {
   readonly attributes: Readonly<Record<string, AttributeSpec>>;
   /** The first two inputs may be exchanged. */
   readonly commutative?: boolean;
-  /** Positions of the inputs whose elements, not only their shapes, decide the output shapes. */
+  /** Positions of the inputs whose elements, not only their shapes, decide the output shapes or the plan (such as an axis). */
   readonly valueInputs?: readonly number[];
   /** Multiply-accumulates of one call, where they dominate its cost; shapes may hold symbols. */
   macs?(attributes: Attributes, inputs: readonly (Shape | undefined)[], outputs: readonly (Shape | undefined)[]): Dim;

@@ -113,6 +113,7 @@ const cumSum = onnx('CumSum', {
   inputs: slots('x: T=number', 'axis: index'),
   outputs: slots('y: T'),
   attributes: { exclusive: FLAG, reverse: FLAG },
+  valueInputs: [1],
   infer: (context) => {
     const { dtype, shape } = input(context, 0);
     const axis = integersOf(context, 1);

@@ -2,6 +2,7 @@ import { EngineError } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
 import type { Code, WeightSpec } from '@neural-engine/kernels';
 import type { DecideOptions } from '@neural-engine/sparsity';
+import { checkGeneric } from '../lower/generic';
 import { lowerAttention } from './attention';
 import { codeOf, rangeInput } from './codes';
 import { findComponents, panelInputs } from './components';
@@ -36,6 +37,7 @@ export function prepare(source: Graph, options: PrepareOptions = {}): { prepared
       .filter(Boolean),
   );
   const generic = graph.nodes.filter((node) => !panel.has(node) && !(node.op === 'PaddingMask' && maskUse.has(node.outputs[0]!)));
+  checkGeneric(graph, generic);
   const maskIsRead = new Set(generic.flatMap((node) => node.inputs));
   for (const node of graph.nodes) {
     if (node.op === 'PaddingMask' && (maskIsRead.has(node.outputs[0]!) || graph.outputs.includes(node.outputs[0]!))) {

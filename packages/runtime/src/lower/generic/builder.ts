@@ -110,9 +110,9 @@ export class GenericBuilder {
     this.step('strided', [x], [y], { dims: [...view.dims], strides: [...view.strides], offset: view.offset });
   }
 
-  /** The whole node is a view of one input: nothing to do when that is all its elements in order. */
+  /** The result is a view of `x`: nothing to do when that is an input with all its elements in order. */
   view(x: ConcreteValue, view: View = contiguous(x.dims)): void {
-    if (this.outputs.length === 1 && isWhole(view, product(x.dims))) this.aliasOf = x.name;
+    if (this.outputs.length === 1 && this.inputs.includes(x) && isWhole(view, product(x.dims))) this.aliasOf = x.name;
     else this.copy(x, view, this.y);
   }
 

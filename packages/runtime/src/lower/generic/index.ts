@@ -1,5 +1,5 @@
-import type { DType } from '@neural-engine/core';
-import type { Attributes, Node } from '@neural-engine/ir';
+import { type DType, EngineError } from '@neural-engine/core';
+import type { Attributes, Graph, Node } from '@neural-engine/ir';
 import type { ConcreteValue } from '../../plan/concrete';
 import { GenericBuilder } from './builder';
 import { ELEMENTWISE } from './elementwise';
@@ -48,6 +48,21 @@ export function genericObstacle(
 /** Whether an operator can run row-major on these dtypes. */
 export const supportsGeneric = (op: string, dtypes: readonly (DType | undefined)[]): boolean =>
   genericObstacle(op, {}, dtypes) === undefined;
+
+/**
+ * Refuses a model, while it is loaded, some of whose nodes cannot run row-major.
+ * @throws {EngineError} E_UNSUPPORTED naming all of them with the reasons.
+ */
+export function checkGeneric(graph: Graph, nodes: readonly Node[]): void {
+  const dtype = (name: string): DType | undefined => (name ? graph.value(name).dtype : undefined);
+  const refused = nodes.flatMap((node) => {
+    const reason = genericObstacle(node.op, node.attributes, node.inputs.map(dtype), node.outputs.map(dtype));
+    return reason === undefined ? [] : [{ name: node.name, text: `node "${node.name}" (${node.op}): ${reason}` }];
+  });
+  if (refused.length === 0) return;
+  const message = `the model cannot run: ${refused.map(({ text }) => text).join('; ')}`;
+  throw new EngineError('E_UNSUPPORTED', 'load', message, { where: refused[0]!.name });
+}
 
 /**
  * Turns one node into native row-major steps for concrete shapes, or into another name for its input.

@@ -44,14 +44,15 @@ export function broadcast({ dims, strides, offset }: View, to: Dims): View {
 
 /** True when the view is all `count` elements in order, so that no copy is needed. */
 export function isWhole({ dims, strides, offset }: View, count: number): boolean {
-  if (offset !== 0) return false;
+  if (product(dims) !== count) return false;
+  if (count === 0) return true;
   let stride = 1;
   for (let i = dims.length - 1; i >= 0; i--) {
     if (dims[i] === 1) continue;
-    if (strides[i] !== stride) return dims.includes(0);
+    if (strides[i] !== stride) return false;
     stride *= dims[i]!;
   }
-  return stride === count;
+  return offset === 0;
 }
 
 /** The dims that ONNX broadcasting gives; the shapes are known to fit. */

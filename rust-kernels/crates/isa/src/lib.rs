@@ -90,13 +90,8 @@ fn detect() -> Isa {
     {
         use std::is_x86_feature_detected as has;
         let avx2 = has!("avx2") && has!("fma");
-        let avx512 = avx2
-            && has!("avx512f")
-            && has!("avx512bw")
-            && has!("avx512dq")
-            && has!("avx512vl")
-            && has!("avx512vbmi")
-            && has!("avx512vnni");
+        let avx512 =
+            avx2 && has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl") && has!("avx512vbmi") && has!("avx512vnni");
         let tier = if avx512 {
             Tier::Avx512Vnni
         } else if avx2 {
@@ -130,10 +125,14 @@ impl Isa {
 
     /// Every tier of this CPU, lowest first: what tests iterate over.
     pub fn available() -> Vec<Isa> {
-        Tier::ALL.into_iter().map(Isa::capped).filter({
-            let mut last = None;
-            move |isa| std::mem::replace(&mut last, Some(isa.tier)) != Some(isa.tier)
-        }).collect()
+        Tier::ALL
+            .into_iter()
+            .map(Isa::capped)
+            .filter({
+                let mut last = None;
+                move |isa| last.replace(isa.tier) != Some(isa.tier)
+            })
+            .collect()
     }
 
     /// The highest tier kernels may use.

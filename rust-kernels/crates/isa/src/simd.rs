@@ -141,6 +141,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// The bits of each lane.
     fn to_bits(self, a: Self::F32) -> Self::I32;
     /// The f32 of those bits.
+    #[expect(clippy::wrong_self_convention, reason = "`self` is the proof of the instructions, not the operand")]
     fn from_bits(self, a: Self::I32) -> Self::F32;
 
     /// Sum of the lanes in a fixed order: lane i + lane i+8, then i+4, i+2, i+1.

@@ -4,8 +4,30 @@ use super::*;
 
 /// Values where tiers could differ: signed zeros, subnormals, ties, the edges of i32, infinities, NaN.
 const HOSTILE: [f32; 24] = [
-    0.0, -0.0, 1.0e-45, -1.0e-40, 0.5, 1.5, 2.5, -0.5, -1.5, 254.5, 2147483500.0, 2147483648.0, -2147483648.0, -2147483904.0,
-    f32::MAX, f32::MIN, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 1.0, -1.0, 3.1415927, 8388609.0, 0.99999994,
+    0.0,
+    -0.0,
+    1.0e-45,
+    -1.0e-40,
+    0.5,
+    1.5,
+    2.5,
+    -0.5,
+    -1.5,
+    254.5,
+    2147483500.0,
+    2147483648.0,
+    -2147483648.0,
+    -2147483904.0,
+    f32::MAX,
+    f32::MIN,
+    f32::INFINITY,
+    f32::NEG_INFINITY,
+    f32::NAN,
+    1.0,
+    -1.0,
+    3.25,
+    8388609.0,
+    0.99999994,
 ];
 
 /// Three vectors of inputs.

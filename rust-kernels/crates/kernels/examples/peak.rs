@@ -24,7 +24,9 @@ fn read(bytes: usize) -> f64 {
 
 fn main() {
     println!("{:<28} {:>10}", "on registers", "G/s");
-    for (name, rate) in [("vfmadd231ps ymm, f32 MAC", fma256()), ("vfmadd231ps zmm, f32 MAC", fma512()), ("vpdpbusd zmm, 8-bit MAC", vpdpbusd512())] {
+    for (name, rate) in
+        [("vfmadd231ps ymm, f32 MAC", fma256()), ("vfmadd231ps zmm, f32 MAC", fma512()), ("vpdpbusd zmm, 8-bit MAC", vpdpbusd512())]
+    {
         match rate {
             Some(rate) => println!("{name:<28} {rate:>10.1}"),
             None => println!("{name:<28} {:>10}", "absent"),

@@ -174,15 +174,12 @@ mod tests {
             let rows: Vec<u32> = (0..tokens).map(|_| rng.below(72) as u32).collect();
             for isa in Isa::available() {
                 for edge in Edge::BOTH {
-                    let (words, positions, types) = (Guarded::copy(&words, edge), Guarded::copy(&positions, edge), Guarded::copy(&types, edge));
+                    let (words, positions, types) =
+                        (Guarded::copy(&words, edge), Guarded::copy(&positions, edge), Guarded::copy(&types, edge));
                     let lookups = [
                         Lookup { name: "ids", table: Table::F32(&words), ids: Ids::S64(&ids) },
                         Lookup { name: "positions", table: Table::Bf16(&positions), ids: Ids::Modulo(9) },
-                        Lookup {
-                            name: "types",
-                            table: Table::U8 { codes: &types, step: 0.5, zero: 100 },
-                            ids: Ids::S32(&kinds),
-                        },
+                        Lookup { name: "types", table: Table::U8 { codes: &types, step: 0.5, zero: 100 }, ids: Ids::S32(&kinds) },
                     ];
                     let mut panel = Guarded::new(features * TOKENS, f32::NAN, edge);
                     embed(isa, &rows, features, &lookups, &mut panel).unwrap();

@@ -35,9 +35,7 @@ impl<T: Copy> Guarded<T> {
         let body = bytes.next_multiple_of(page);
         let map_bytes = body + 2 * page;
         // SAFETY: a fresh private mapping at an address of the system's choice.
-        let map = unsafe {
-            libc::mmap(std::ptr::null_mut(), map_bytes, libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0)
-        };
+        let map = unsafe { libc::mmap(std::ptr::null_mut(), map_bytes, libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0) };
         assert_ne!(map, libc::MAP_FAILED, "no memory for a guarded buffer of {bytes} bytes");
         let map = NonNull::new(map.cast::<u8>()).expect("mmap does not return null");
         if body > 0 {

@@ -2,15 +2,16 @@
 
 use super::horner;
 use crate::Simd;
+use std::f32::consts::{LN_2, LOG2_E};
 
 /// ln 2 in two parts: the first has few enough bits that n times it is exact.
-const LN2_HIGH: f32 = 0.693359375;
+const LN2_HIGH: f32 = 355.0 / 512.0;
 const LN2_LOW: f32 = -2.1219444e-4;
 
 /// x split as (n, r) with x = n·ln 2 + r; n is integral. x is within ±200.
 #[inline(always)]
 fn reduce<S: Simd>(s: S, x: S::F32) -> (S::F32, S::F32) {
-    let n = s.round_even(s.mul(x, s.splat(std::f32::consts::LOG2_E)));
+    let n = s.round_even(s.mul(x, s.splat(LOG2_E)));
     let r = s.fnma(n, s.splat(LN2_HIGH), x);
     (n, s.fnma(n, s.splat(LN2_LOW), r))
 }
@@ -42,7 +43,7 @@ pub fn exp2<S: Simd>(s: S, x: S::F32) -> S::F32 {
     let x = clamp(s, x, -151.0, 129.0);
     let n = s.round_even(x);
     let f = s.sub(x, n);
-    let q = horner(s, f, [0.6931472, 0.24022648, 0.055503596, 0.009618506, 0.0013391025, 0.00015326793]);
+    let q = horner(s, f, [LN_2, 0.24022648, 0.055503596, 0.009618506, 0.0013391025, 0.00015326793]);
     s.scale_by_power(s.fma(f, q, s.splat(1.0)), n)
 }
 

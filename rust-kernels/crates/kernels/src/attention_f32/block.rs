@@ -164,8 +164,8 @@ impl Block<'_> {
         if S::REGISTERS >= 32 {
             self.weigh::<S, R, REGS>(s, weights, v, 0, &correction, first, sums);
         } else {
-            for i in 0..REGS {
-                self.weigh::<S, R, 1>(s, weights, v, 16 * i, &[correction[i]], first, sums);
+            for (i, correction) in correction.into_iter().enumerate() {
+                self.weigh::<S, R, 1>(s, weights, v, 16 * i, &[correction], first, sums);
             }
         }
     }

@@ -52,13 +52,7 @@ impl Case {
     }
 
     fn attention(&self) -> AttentionF32<'_> {
-        AttentionF32 {
-            heads: self.heads,
-            head_dim: self.head_dim,
-            scale: self.scale,
-            spans: &self.spans,
-            key_bias: self.bias.as_deref(),
-        }
+        AttentionF32 { heads: self.heads, head_dim: self.head_dim, scale: self.scale, spans: &self.spans, key_bias: self.bias.as_deref() }
     }
 
     fn run(&self, isa: Isa, panel: usize, heads: Range<usize>, edge: Edge) -> Vec<f32> {
@@ -82,7 +76,8 @@ impl Case {
                     let scores: Vec<f64> = keys
                         .clone()
                         .map(|key| {
-                            let products = features.clone().map(|f| f64::from(self.q[self.at(query, f)]) * f64::from(self.k[self.at(key, f)]));
+                            let products =
+                                features.clone().map(|f| f64::from(self.q[self.at(query, f)]) * f64::from(self.k[self.at(key, f)]));
                             // The bias joins in f32, where a very low one absorbs the score: that is what it is for.
                             let score = products.sum::<f64>() * f64::from(self.scale);
                             let bias = self.bias.as_ref().map_or(0.0, |bias| bias[key]);

@@ -43,10 +43,10 @@ unsafe fn dense(w: *const f32, next: *const f32, x: *const f32, n: usize, y: &mu
         unsafe {
             let (w, x) = (w.add(k * TILE), x.add(k * TOKENS));
             let x = [_mm256_loadu_ps(x), _mm256_loadu_ps(x.add(8))];
-            for r in 0..TILE {
+            for (r, sums) in sums.iter_mut().enumerate() {
                 let w = _mm256_set1_ps(*w.add(r));
                 for i in 0..2 {
-                    sums[r][i] = _mm256_fmadd_ps(w, x[i], sums[r][i]);
+                    sums[i] = _mm256_fmadd_ps(w, x[i], sums[i]);
                 }
             }
             _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(k * TILE).cast());
@@ -65,10 +65,10 @@ unsafe fn sparse(inputs: &[u32], w: &[[f32; BLOCK]], x: *const f32, y: &mut [f32
         unsafe {
             let x = x.add(*input as usize * TOKENS);
             let x = [_mm256_loadu_ps(x), _mm256_loadu_ps(x.add(8))];
-            for r in 0..BLOCK {
-                let w = _mm256_set1_ps(w[r]);
+            for (w, sums) in w.iter().zip(&mut sums) {
+                let w = _mm256_set1_ps(*w);
                 for i in 0..2 {
-                    sums[r][i] = _mm256_fmadd_ps(w, x[i], sums[r][i]);
+                    sums[i] = _mm256_fmadd_ps(w, x[i], sums[i]);
                 }
             }
         }

@@ -40,10 +40,10 @@ unsafe fn dense(w: *const f32, next: *const f32, x: *const f32, n: usize, y: &mu
         unsafe {
             let (w, x) = (w.add(k * TILE), x.add(k * TOKENS));
             let x: [__m512; REGS] = std::array::from_fn(|i| _mm512_loadu_ps(x.add(16 * i)));
-            for r in 0..TILE {
+            for (r, sums) in sums.iter_mut().enumerate() {
                 let w = _mm512_set1_ps(*w.add(r));
                 for i in 0..REGS {
-                    sums[r][i] = _mm512_fmadd_ps(w, x[i], sums[r][i]);
+                    sums[i] = _mm512_fmadd_ps(w, x[i], sums[i]);
                 }
             }
             // 24 bytes of weights an input: touches every line of what comes next.
@@ -64,10 +64,10 @@ unsafe fn sparse(inputs: &[u32], w: &[[f32; BLOCK]], x: *const f32, y: &mut [f32
         unsafe {
             let x = x.add(*input as usize * TOKENS);
             let x: [__m512; REGS] = std::array::from_fn(|i| _mm512_loadu_ps(x.add(16 * i)));
-            for r in 0..BLOCK {
-                let w = _mm512_set1_ps(w[r]);
+            for (w, sums) in w.iter().zip(&mut sums) {
+                let w = _mm512_set1_ps(*w);
                 for i in 0..REGS {
-                    sums[r][i] = _mm512_fmadd_ps(w, x[i], sums[r][i]);
+                    sums[i] = _mm512_fmadd_ps(w, x[i], sums[i]);
                 }
             }
         }

@@ -109,7 +109,8 @@ impl LinearF32<'_> {
 
     fn check(&self, rows: &Range<usize>, ios: &[Io<'_, f32, f32>]) -> Result<(), KernelError> {
         let (m, k) = (self.weight.rows(), self.weight.inputs());
-        if rows.start > rows.end || rows.end > m || rows.start % ROW_GRANULE != 0 || (rows.end % ROW_GRANULE != 0 && rows.end != m) {
+        let whole = rows.start.is_multiple_of(ROW_GRANULE) && (rows.end.is_multiple_of(ROW_GRANULE) || rows.end == m);
+        if rows.start > rows.end || rows.end > m || !whole {
             let reason = format!("{rows:?} is no range of 0..{m} that begins and ends at multiples of {ROW_GRANULE} or at its end");
             return Err(KernelError::Invalid { name: "rows", reason });
         }

@@ -113,10 +113,9 @@ fn every_tier_matches_f64_loops_for_sampled_sizes_and_both_page_ends() {
         let dense = Aligned::new(&DenseF32::pack(m, k, &case.w));
         let sparse = Aligned::new(&Sparse4x1F32::pack(m, k, &case.w));
         let (mode, edge) = ((round % 3) as u8, Edge::BOTH[round % 2]);
-        for weight in [
-            WeightF32::Dense(DenseF32::view(m, k, &dense).unwrap()),
-            WeightF32::Sparse(Sparse4x1F32::view(m, k, &sparse).unwrap()),
-        ] {
+        for weight in
+            [WeightF32::Dense(DenseF32::view(m, k, &dense).unwrap()), WeightF32::Sparse(Sparse4x1F32::view(m, k, &sparse).unwrap())]
+        {
             let want = case.run(Isa::capped(neural_engine_isa::Tier::Scalar), weight, 0..m, Activation::None, mode, edge);
             let worst = case.worst(&want, mode != 0, [0, 7, 15, 16, 33, 63].into_iter());
             assert!(worst <= 8.0, "{m}x{k} density {density}: {worst}");
@@ -137,10 +136,9 @@ fn long_positive_sums_stay_within_the_error_rule() {
         let case = Case::new(&mut rng, 12, k, 1, 1.0, 0.0);
         let dense = Aligned::new(&DenseF32::pack(12, k, &case.w));
         let sparse = Aligned::new(&Sparse4x1F32::pack(12, k, &case.w));
-        for weight in [
-            WeightF32::Dense(DenseF32::view(12, k, &dense).unwrap()),
-            WeightF32::Sparse(Sparse4x1F32::view(12, k, &sparse).unwrap()),
-        ] {
+        for weight in
+            [WeightF32::Dense(DenseF32::view(12, k, &dense).unwrap()), WeightF32::Sparse(Sparse4x1F32::view(12, k, &sparse).unwrap())]
+        {
             let worst = case.worst(&case.run(Isa::best(), weight, 0..12, Activation::None, 0, Edge::End), false, 0..TOKENS);
             println!("K {k}: worst {worst:.2} of 2^-24 of the magnitudes, limit {limit}");
             assert!(worst <= limit, "K {k}: {worst}");
@@ -155,9 +153,7 @@ fn rows_are_the_same_bits_however_they_are_split_and_however_many_panels_share_t
     let case = Case::new(&mut rng, m, k, 3, 0.4, -1.0);
     let dense = Aligned::new(&DenseF32::pack(m, k, &case.w));
     let sparse = Aligned::new(&Sparse4x1F32::pack(m, k, &case.w));
-    for weight in
-        [WeightF32::Dense(DenseF32::view(m, k, &dense).unwrap()), WeightF32::Sparse(Sparse4x1F32::view(m, k, &sparse).unwrap())]
-    {
+    for weight in [WeightF32::Dense(DenseF32::view(m, k, &dense).unwrap()), WeightF32::Sparse(Sparse4x1F32::view(m, k, &sparse).unwrap())] {
         let whole = case.run(Isa::best(), weight, 0..m, Activation::GeluErf, 1, Edge::End);
         let mut parts = vec![Vec::new(); 3];
         for rows in [0..12, 12..48, 48..m, m..m] {

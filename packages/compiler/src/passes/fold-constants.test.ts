@@ -54,6 +54,15 @@ describe('foldConstants', () => {
     expect(reasonsOf(foldConstants, graph)).toEqual(['the result has 100000000 bytes, above the limit of 67108864']);
   });
 
+  it('leaves products of constants that would take too long', () => {
+    const graph = graphOf((b) => {
+      const square = (): string => b.constant({ dtype: 'f32', dims: [2048, 2048], data: new Float32Array(2048 * 2048) });
+      return b.op('Add', [b.input('x', 'f32', [1]), b.op('MatMul', [square(), square()])]);
+    });
+    expectUnchanged(foldConstants, graph);
+    expect(reasonsOf(foldConstants, graph)).toEqual([expect.stringContaining('multiplications are above the limit')]);
+  });
+
   it('keeps the integers of quantised weights, which foldDequantized then makes f32', () => {
     const before = graphOf((b) => {
       const codes = b.constant({ dtype: 's8', dims: [2, 2], data: Int8Array.of(1, 2, 3, 4) });

@@ -1,4 +1,4 @@
-import { dtypeBytes, elementCount, isStatic, LIMITS, type Tensor, widen } from '@neural-engine/core';
+import { dtypeBytes, EngineError, elementCount, isStatic, LIMITS, type Tensor, widen } from '@neural-engine/core';
 import { evaluateNode, type Graph, inferNode, type KnownValue, type Node, schemaOf } from '@neural-engine/ir';
 import { GraphIndex, type Pass, type PassContext } from '../rewrite';
 
@@ -95,8 +95,20 @@ class Folding {
       this.context.log.declined(node, obstacle);
       return undefined;
     }
-    this.left -= bytes;
-    return widened(node, inputs) ?? evaluateNode(node, inputs, { limitBytes: Number.POSITIVE_INFINITY });
+    const results = widened(node, inputs) ?? this.computed(node, inputs);
+    if (results) this.left -= bytes;
+    return results;
+  }
+
+  /** The results, or undefined where computing them takes too many multiplications. */
+  private computed(node: Node, inputs: readonly (Tensor | undefined)[]): readonly Tensor[] | undefined {
+    try {
+      return evaluateNode(node, inputs, { limitBytes: Number.POSITIVE_INFINITY });
+    } catch (error) {
+      if (!EngineError.isInstance(error) || error.code !== 'E_LIMIT') throw error;
+      this.context.log.declined(node, error.message);
+      return undefined;
+    }
   }
 
   private obstacle(bytes: number, inputs: readonly (Tensor | undefined)[]): string | undefined {

@@ -1,6 +1,6 @@
 import type { Tensor } from '@neural-engine/core';
 import { compileModel, load, locate } from '@neural-engine/engine';
-import { encodeModel, type OnnxModel, readModel } from '@neural-engine/onnx';
+import { encodeModel, makeValueInfo, type OnnxModel, readModel } from '@neural-engine/onnx';
 import { openOrt } from './bench/ort';
 import { benchFeeds } from './feeds';
 import type { Column, Row } from './output/table';
@@ -74,7 +74,7 @@ function sharedValues(onnx: OnnxModel, graph: Awaited<ReturnType<typeof compileM
 }
 
 function withOutputs(onnx: OnnxModel, names: readonly string[]): OnnxModel {
-  const extra = names.map((name) => ({ name }) as OnnxModel['graph']['outputs'][number]);
+  const extra = names.map((name) => makeValueInfo(name, 'f32'));
   return { ...onnx, graph: { ...onnx.graph, outputs: [...onnx.graph.outputs, ...extra] } };
 }
 

@@ -27,41 +27,30 @@ const isTypes = (name: string): boolean => /type|segment/i.test(name);
 /**
  * Feeds for measuring: random token ids, masks of full length (or of the lengths given), zero segment ids, floats in [−1, 1).
  *
- * @throws {EngineError} E_USAGE a mask would hold no token; the first dims of an input are neither batch nor fixed.
+ * @throws {EngineError} E_USAGE a mask would hold no token.
  */
 export function benchFeeds(ports: readonly Port[], shape: FeedShape, seed = 1): Record<string, Tensor> {
   const next = random(seed);
   const lengths = shape.lengths ?? new Array<number>(shape.batch).fill(shape.seqLen);
   if (lengths.length !== shape.batch || lengths.every((length) => length === 0))
     throw new EngineError('E_USAGE', 'usage', `lengths ${lengths.join(',')}: expected ${shape.batch} numbers, not all 0`);
+  const element = (port: Port, visible: boolean): number => {
+    // A mask of more than two dims is one that the model adds to its scores.
+    if (isMask(port.name)) return port.shape.length > 2 ? (visible ? 0 : -10000) : Number(visible);
+    if (isTypes(port.name)) return 0;
+    return port.dtype === 'f32' ? next() * 2 - 1 : Math.floor(next() * shape.vocabulary);
+  };
   return Object.fromEntries(
     ports.map((port) => {
-      const dims = port.shape.map((dim, axis) =>
-        typeof dim === 'number' ? dim : axis === 0 ? shape.batch : axis === 1 ? shape.seqLen : fail(port),
-      );
+      const dims = port.shape.map((dim, axis) => (typeof dim === 'number' ? dim : axis === 0 ? shape.batch : shape.seqLen));
       const data = allocate(port.dtype, elementCount(dims, port.name, 'run'));
       const wide = data instanceof BigInt64Array || data instanceof BigUint64Array;
+      const perRow = data.length / Math.max(dims[0] ?? 1, 1);
       for (let i = 0; i < data.length; i++) {
-        const [row, column] = [Math.floor(i / shape.seqLen), i % shape.seqLen];
-        const value = isMask(port.name)
-          ? Number(column < (lengths[row] ?? 0))
-          : isTypes(port.name)
-            ? 0
-            : port.dtype === 'f32'
-              ? next() * 2 - 1
-              : Math.floor(next() * shape.vocabulary);
+        const value = element(port, i % shape.seqLen < (lengths[Math.floor(i / perRow)] ?? 0));
         (data as { [index: number]: number | bigint })[i] = wide ? BigInt(value) : value;
       }
       return [port.name, { dtype: port.dtype, dims, data }];
     }),
-  );
-}
-
-function fail(port: Port): never {
-  throw new EngineError(
-    'E_USAGE',
-    'usage',
-    `input "${port.name}" has unknown dimensions beyond batch and sequence; run it with "ne run --input"`,
-    { where: port.name },
   );
 }

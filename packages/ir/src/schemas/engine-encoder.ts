@@ -3,11 +3,11 @@ import { addDims, broadcastShapes, divideDims, multiplyDims, unifyDims } from '.
 import type { InferContext, OpSchema } from '../schema';
 import { broadcastTo, numbersOf } from './cells';
 import { engine, slots } from './define';
-import { outputDtype } from './engine-linear';
+import { LAYOUT, outputDtype } from './engine-linear';
 import { indexWithin } from './gather';
 import { softmaxLine, standardize } from './normalize';
 import { dequantizeByRange, f32, quantizeByRange } from './ranges';
-import { expectRank, input, known, sameDim } from './support';
+import { expectRank, input, known, likeFirst, sameDim } from './support';
 
 /** word[ids] + position[0..S] + type_table[types]; row 0 of a table whose types are absent. */
 const embeddings = engine('Embeddings', {
@@ -100,6 +100,7 @@ const attention = engine('Attention', {
     heads: { type: 'int', required: true },
     scale: { type: 'float', required: true },
     output_dtype: { type: 'string', default: 'f32', oneOf: ['f32', 'u8'] },
+    layout: LAYOUT,
   },
   infer: (context) => {
     const [q, k, v, mask] = context.inputs;
@@ -196,7 +197,7 @@ const layerNorm = engine('LayerNorm', {
   summary: 'Layer normalisation over the last axis.',
   inputs: slots('x: f32', 'scale: f32', 'bias: f32'),
   outputs: slots('y: f32'),
-  attributes: { epsilon: { type: 'float', default: 1e-5 } },
+  attributes: { epsilon: { type: 'float', default: 1e-5 }, layout: LAYOUT },
   infer: (context) => {
     const { shape } = input(context, 0);
     if (shape?.length === 0) context.fail('E_SHAPE', 'x is a scalar');
@@ -236,7 +237,7 @@ const quantize = engine('Quantize', {
   summary: 'f32 to 8 bits by the range of its values.',
   inputs: slots('x: f32', 'min: f32', 'max: f32'),
   outputs: slots('y: u8|s8'),
-  attributes: { dtype: { type: 'string', default: 'u8', oneOf: ['u8', 's8'] } },
+  attributes: { dtype: { type: 'string', default: 'u8', oneOf: ['u8', 's8'] }, layout: LAYOUT },
   infer: (context) => {
     range(context);
     return [known(context.attributes['dtype'] as DType, input(context, 0).shape)];
@@ -249,6 +250,7 @@ const dequantize = engine('Dequantize', {
   summary: '8 bits back to f32 by the range of the values.',
   inputs: slots('x: u8|s8', 'min: f32', 'max: f32'),
   outputs: slots('y: f32'),
+  attributes: { layout: LAYOUT },
   infer: (context) => {
     range(context);
     return [known('f32', input(context, 0).shape)];
@@ -256,5 +258,18 @@ const dequantize = engine('Dequantize', {
   evaluate: ([x, min, max], _, [out]) => [f32(out!.dims, dequantizeByRange(x!, min!, max!))],
 });
 
+/**
+ * Where tokens-first and features-first storage meet in a transposed graph. The value stays what it is: graphs are free of layout, and
+ * `src_perm` and `dst_perm` only say how the matrix of tokens and features lies in memory on either side.
+ */
+const reorder = engine('Reorder', {
+  summary: 'A change of storage order between transposed and other operators; the value stays the same.',
+  inputs: slots('x: T=any'),
+  outputs: slots('y: T'),
+  attributes: { src_perm: { type: 'ints', default: [0, 1] }, dst_perm: { type: 'ints', default: [1, 0] } },
+  infer: likeFirst,
+  evaluate: ([x]) => [x!],
+});
+
 /** What encoders are lowered to, apart from the linear layer. */
-export const ENGINE_ENCODER_SCHEMAS: readonly OpSchema[] = [embeddings, paddingMask, attention, layerNorm, quantize, dequantize];
+export const ENGINE_ENCODER_SCHEMAS: readonly OpSchema[] = [embeddings, paddingMask, attention, layerNorm, quantize, dequantize, reorder];

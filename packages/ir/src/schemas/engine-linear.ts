@@ -1,7 +1,7 @@
 import { type Dim, formatShape, type Shape, type Tensor } from '@neural-engine/core';
 import { unifyDims } from '../dims';
 import type { Attributes } from '../graph';
-import type { InferContext, OpSchema } from '../schema';
+import type { AttributeSpec, InferContext, OpSchema } from '../schema';
 import { geluErf, geluTanh, sigmoid } from './activations';
 import { broadcastOffsets, fromNumbers, numbersOf, stridedOffsets } from './cells';
 import { engine, slots } from './define';
@@ -18,6 +18,12 @@ const ACTIVATIONS: Readonly<Record<string, (x: number) => number>> = {
   tanh: Math.tanh,
   sigmoid,
 };
+
+/**
+ * Whether an operator keeps its activations tokens-first or, as the original's sparse products do, features-first. It changes no value:
+ * the engine computes in panels either way. `Reorder` nodes stand where the two meet.
+ */
+export const LAYOUT: AttributeSpec = { type: 'string', default: 'plain', oneOf: ['plain', 'transposed'] };
 
 const OUTPUT_DTYPES = ['f32', 'u8', 's8'] as const;
 
@@ -66,6 +72,7 @@ const innerProduct: OpSchema = engine('InnerProduct', {
     transposed: { type: 'bool', default: false },
     activation: { type: 'string', default: 'none', oneOf: Object.keys(ACTIVATIONS) },
     output_dtype: { type: 'string', default: 'f32', oneOf: OUTPUT_DTYPES },
+    layout: LAYOUT,
   },
   infer: (context) => {
     const x = input(context, 0);

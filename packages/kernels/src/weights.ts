@@ -32,6 +32,11 @@ export class WeightSet {
     return this.native.mapped;
   }
 
+  /** The kernel that each entry runs on here, null for constants. */
+  get kernels(): readonly (string | null)[] {
+    return this.native.kernels.map((name) => name ?? null);
+  }
+
   /** The text they were packed with. */
   get meta(): string {
     return this.native.meta;

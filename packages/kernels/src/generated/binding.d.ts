@@ -24,6 +24,14 @@ export declare class NativeProgram {
    * E_IR, E_IR_MISMATCH for another ABI, E_LIMIT.
    */
   constructor(json: string, weights: NativeWeights)
+  /**
+   * Plants a panic, so that tests can see what becomes of it: in the next region that pool thread `thread` runs of this program, or
+   * here and now when it is negative.
+   *
+   * # Errors
+   * E_USAGE where `NE_NATIVE_TESTS` is not set.
+   */
+  plantPanic(thread: number): void
 }
 
 /** Threads and memory that run programs, one after the other. */
@@ -69,6 +77,8 @@ export declare class NativeWeights {
   get mapped(): boolean
   /** The caller's text. */
   get meta(): string
+  /** The kernel of each entry on this CPU, null for constants. */
+  get kernels(): Array<string | undefined | null>
   /**
    * What the entries are, as JSON.
    *
@@ -200,12 +210,3 @@ export declare function packMatrix(weight: unknown, m: number, k: number, sparse
  * E_USAGE when a source does not hold what its spec says; E_SPARSE, E_LIMIT; E_CANTCREAT, E_SPACE, E_IO from the file system.
  */
 export declare function packWeights(specs: string, buffers: unknown[], options: NativePackOptions): NativeWeights
-
-/**
- * Panics, so that tests can see what becomes of it; only where `NE_NATIVE_TESTS` is set. `place` is `call` for here, or the number of a
- * pool thread that will panic in the next region it runs.
- *
- * # Errors
- * E_USAGE outside tests.
- */
-export declare function plantPanic(place: string): void

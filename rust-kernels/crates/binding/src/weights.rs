@@ -4,6 +4,7 @@ use crate::error::{Result, coded, guard, usage};
 use crate::typed::{Kind, all};
 use napi::bindgen_prelude::Array;
 use napi_derive::napi;
+use neural_engine_isa::Isa;
 use neural_engine_runtime::program::DType;
 use neural_engine_runtime::weights::{OpenOptionsPacked, Spec, WeightSet};
 use std::path::Path;
@@ -61,6 +62,12 @@ impl NativeWeights {
     #[napi(getter, catch_unwind)]
     pub fn meta(&self) -> String {
         self.set.meta().to_owned()
+    }
+
+    /// The kernel of each entry on this CPU, null for constants.
+    #[napi(getter, catch_unwind)]
+    pub fn kernels(&self) -> Vec<Option<String>> {
+        (0..self.set.len()).map(|index| self.set.kernel(index, Isa::best())).collect()
     }
 
     /// What the entries are, as JSON.

@@ -57,8 +57,8 @@ struct Run<'a> {
     inputs: *const u8,
     outputs: *mut u8,
     arena: *mut u8,
-    /// Each thread's own memory: first byte and length.
-    scratch: Vec<(*mut u8, usize)>,
+    /// Each thread's own memory.
+    scratch: &'a [Memory],
     barrier: &'a Barrier,
     abort: &'a AtomicBool,
     /// Decided by the last thread at each barrier, so that all agree.
@@ -100,7 +100,7 @@ impl Runner {
             inputs: io.inputs.as_ptr(),
             outputs: io.outputs.as_mut_ptr(),
             arena: self.arena.as_ptr(),
-            scratch: self.scratch.iter().map(|memory| (memory.as_ptr(), memory.len())).collect(),
+            scratch: &self.scratch,
             barrier: &self.barrier,
             abort: io.abort,
             stop: AtomicBool::new(io.abort.load(Ordering::Relaxed)),
@@ -184,7 +184,7 @@ impl Run<'_> {
 
     fn region(&self, index: usize, division: &Division, thread: usize) -> Result<()> {
         let ops = &self.prepared.regions[index].ops;
-        let (scratch, scratch_len) = self.scratch[thread];
+        let (scratch, scratch_len) = (self.scratch[thread].as_ptr(), self.scratch[thread].len());
         let own = self.prepared.scratch_bytes.next_multiple_of(64);
         let bases = Bases {
             inputs: self.inputs,

@@ -7,6 +7,7 @@ use crate::error::{ErrorCode, Result, RuntimeError};
 use crate::generic::{GenericError, RawTensor, RawTensorMut};
 use crate::program::{self, DType};
 use crate::validate::buffers::{Panels, Rows, SpaceSize};
+use crate::validate::MAX_OPERANDS;
 use crate::validate::op::{Op, ResidualOp};
 use crate::validate::{Division, Prepared};
 use neural_engine_kernels::attention_f32::AttentionF32;
@@ -16,7 +17,8 @@ use neural_engine_kernels::embed::{Ids, Lookup, Table, embed};
 use neural_engine_kernels::layer_norm::LayerNorm;
 use neural_engine_kernels::linear_f32::{LinearF32, ROW_GRANULE as F32_GRANULE};
 use neural_engine_kernels::linear_i8::LinearI8;
-use neural_engine_kernels::panel::{Io, Residual, TOKENS, lane_of};
+use neural_engine_kernels::panel::{Io, Residual, TOKENS};
+use neural_engine_kernels::quantize::{CodesRef, dequantize, quantize};
 use neural_engine_kernels::tokens::{Mask, Span, TokenMap};
 use neural_engine_kernels::{Activation, Code, KernelError, activate, add, rows};
 use std::cell::Cell;
@@ -25,6 +27,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 /// Most panels of one kernel call.
 const MAX_PANELS: usize = 4;
+/// Most outputs of one generic step.
+const MAX_OUTPUTS: usize = 4;
 
 /// What a thread needs for its steps.
 pub struct Thread<'r> {
@@ -229,20 +233,18 @@ impl<'r> Thread<'r> {
             }),
             Op::Quantize { x, y, code: output } => each(unit, |place| {
                 // SAFETY: see the top of the function.
-                let values: &[f32] = unsafe { self.bases.read(x, place) };
-                encode(code(*output), values, &mut self.codes(y, place));
-                Ok(())
+                let values = unsafe { self.bases.read(x, place) };
+                quantize(isa, code(*output), values, self.codes(y, place))
             }),
             Op::Dequantize { x, y, code: input } => each(unit, |place| {
                 // SAFETY: see the top of the function; the dtype chooses the sign.
                 unsafe {
-                    let y = self.bases.write(y, place);
-                    match x.dtype {
-                        DType::S8 => decode(code(*input), self.bases.read::<i8>(x, place), y),
-                        _ => decode(code(*input), self.bases.read::<u8>(x, place), y),
-                    }
+                    let codes = match x.dtype {
+                        DType::S8 => CodesRef::S8(self.bases.read(x, place)),
+                        _ => CodesRef::U8(self.bases.read(x, place)),
+                    };
+                    dequantize(isa, code(*input), codes, self.bases.write(y, place))
                 }
-                Ok(())
             }),
             Op::Attention { heads, .. } | Op::AttentionI8 { heads, .. } => self.attention(op, map, 0..*heads, unit),
             Op::TokenMap { .. } | Op::Generic { .. } => Err(wrong_division(op)),
@@ -280,8 +282,8 @@ impl<'r> Thread<'r> {
     }
 
     /// Runs this thread's part of a step that divides itself.
-    pub fn whole_step(&mut self, op: &Op) -> Result<()> {
-        match op {
+    pub fn whole_step(&mut self, outer: &Op) -> Result<()> {
+        match outer {
             Op::TokenMap { space, mask, masked_bias } if self.thread == 0 => {
                 let size = self.run.prepared.declared.spaces[*space];
                 let mask = mask.as_ref().map(|mask| self.mask(mask));
@@ -300,9 +302,15 @@ impl<'r> Thread<'r> {
                 let read = |rows: &Rows| unsafe { RawTensor::new(rows.dtype, rows.len, self.bases.at(rows.loc)) };
                 // SAFETY: as above.
                 let write = |rows: &Rows| unsafe { RawTensorMut::new(rows.dtype, rows.len, self.bases.at(rows.loc)) };
-                let x: Vec<_> = x.iter().map(|rows| rows.as_ref().map(read)).collect();
-                let y: Vec<_> = y.iter().map(write).collect();
-                op.run(self.thread, parts, &x, &y).map_err(|error| {
+                // On the stack: a run allocates nothing. Validation bounds both lists.
+                let mut sources = [None; MAX_OPERANDS];
+                for (source, rows) in sources.iter_mut().zip(x) {
+                    *source = rows.as_ref().map(read);
+                }
+                let Some(last) = y.last() else { return Err(wrong_division(outer)) };
+                let targets: [RawTensorMut<'_>; MAX_OUTPUTS] = std::array::from_fn(|index| write(y.get(index).unwrap_or(last)));
+                let (sources, targets) = (&sources[..x.len().min(MAX_OPERANDS)], &targets[..y.len().min(MAX_OUTPUTS)]);
+                op.run(self.thread, parts, sources, targets).map_err(|error| {
                     let code = match error {
                         GenericError::Request(_) => ErrorCode::Request,
                         GenericError::Memory(_) => ErrorCode::Limit,
@@ -311,7 +319,7 @@ impl<'r> Thread<'r> {
                     RuntimeError::new(code, format!("{kind}: {error}"))
                 })
             }
-            _ => Err(wrong_division(op)),
+            _ => Err(wrong_division(outer)),
         }
     }
 
@@ -440,28 +448,6 @@ fn each(unit: Range<usize>, mut call: impl FnMut(Place) -> std::result::Result<(
 fn groups(panels: usize, rows: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
     let panels = if rows.is_empty() { 0 } else { panels };
     (0..panels).step_by(MAX_PANELS).map(move |start| start..panels.min(start + MAX_PANELS))
-}
-
-/// Values in lane order to codes in token order.
-fn encode(code: Code, values: &[f32], codes: &mut Codes<'_>) {
-    for (row, values) in values.chunks_exact(TOKENS).enumerate() {
-        for token in 0..TOKENS {
-            let (at, value) = (row * TOKENS + token, values[lane_of(token)]);
-            match codes {
-                Codes::U8(codes) => codes[at] = code.u8(value),
-                Codes::S8(codes) => codes[at] = code.s8(value),
-            }
-        }
-    }
-}
-
-/// Codes in token order to values in lane order.
-fn decode<T: Copy + Into<i32>>(code: Code, codes: &[T], values: &mut [f32]) {
-    for (codes, values) in codes.chunks_exact(TOKENS).zip(values.chunks_exact_mut(TOKENS)) {
-        for (token, code_of_token) in codes.iter().enumerate() {
-            values[lane_of(token)] = ((*code_of_token).into() - code.zero) as f32 / code.scale;
-        }
-    }
 }
 
 /// The spans that meet a panel; they ascend.

@@ -25,6 +25,8 @@ const MAX_SCRATCH: u64 = 1 << 30;
 /// Regions of a program and steps of a region; overlap checks are quadratic in the latter.
 const MAX_REGIONS: usize = 100_000;
 const MAX_STEPS: usize = 256;
+/// Operands of a generic step, inputs and outputs together.
+pub(crate) const MAX_OPERANDS: usize = 64;
 
 /// How a checked region is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use super::access::{Access, Use};
 use super::buffers::{Declared, Operand, Panels, Rows, SpaceSize};
+use super::MAX_OPERANDS;
 use super::op::{Op, ResidualOp};
 use crate::error::{Result, RuntimeError};
 use crate::generic::{self, TensorSpec};
@@ -10,9 +11,6 @@ use crate::shape::product;
 use crate::weights::WeightSet;
 use neural_engine_kernels::attention_i8::MAX_HEAD_DIM;
 use DType::{F32, S8, S32, S64, U8};
-
-/// Operands of a generic step, inputs and outputs together.
-const MAX_OPERANDS: usize = 64;
 
 /// Checks the steps of one region; collects who uses what.
 pub struct Checker<'a> {

@@ -9,8 +9,10 @@ use crate::program::DType;
 use crate::shape::tensor_bytes;
 use crate::sys::memory::Memory;
 use memmap2::Mmap;
+use neural_engine_isa::{Isa, Tier};
 use neural_engine_kernels::linear_f32::{DenseF32, Sparse4x1F32, WeightF32};
-use neural_engine_kernels::linear_i8::{DenseU8S8, Sparse4x1U8S8, WeightI8};
+use neural_engine_kernels::Activation;
+use neural_engine_kernels::linear_i8::{DenseU8S8, LinearI8, Sparse4x1U8S8, WeightI8};
 use std::borrow::Cow;
 
 /// Where the packed bytes are. They never move and never change while the set lives.
@@ -143,6 +145,26 @@ impl WeightSet {
     /// Whether the bytes are a shared mapping of a file.
     pub fn is_mapped(&self) -> bool {
         matches!(self.blob, Blob::File(_))
+    }
+
+    /// The kernel that `isa` selects for entry `index`, for reports; `None` for a constant.
+    pub fn kernel(&self, index: usize, isa: Isa) -> Option<String> {
+        match *self.views.get(index)? {
+            View::Tensor => None,
+            View::I8(weight) => {
+                let linear = LinearI8 { weight, init: &[], mul: &[], add: &[], act: Activation::None, code: None, table: None };
+                Some(linear.kernel(isa).to_owned())
+            }
+            View::F32(weight) => {
+                let form = if matches!(weight, WeightF32::Sparse(_)) { "spmm_f32_4x1" } else { "dense_f32" };
+                // Floats gain nothing from VNNI.
+                let tier = match isa.tier() {
+                    Tier::Avx512Vnni | Tier::Amx => "avx512",
+                    tier => tier.name(),
+                };
+                Some(format!("{form}_{tier}"))
+            }
+        }
     }
 
     /// Entry `index` as a constant.

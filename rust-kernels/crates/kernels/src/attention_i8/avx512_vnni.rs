@@ -1,5 +1,6 @@
 //! AVX-512 VNNI: 64 queries are four `zmm`; a tile of four weight rows keeps 16 accumulators in registers.
 
+use super::exp::cubic;
 use super::head::Job;
 use super::products::{Byte, Products, QUAD, Row, tile_reach};
 use crate::dot_u8s8::avx512_vnni::{broadcast, dot, interleave, load, store};
@@ -71,6 +72,15 @@ impl Products for Avx512Vnni {
             }
             each!(sums, |sum| _mm512_sub_epi32(_mm512_setzero_si512(), sum))
         }
+    }
+
+    /// The same steps in fewer instructions: `vreduceps` takes the floor off, `vscalefps` puts it into the exponent. NaN and what
+    /// underflows end as 0 like there: NaN converts to the lowest number, which `pack` saturates.
+    #[inline(always)]
+    fn probability(self, x: __m512) -> __m512i {
+        const FLOOR: i32 = 0b1001; // round down, no exceptions, no fraction bits
+        // SAFETY: register-only instructions of features that the token proves.
+        unsafe { _mm512_cvtps_epi32(_mm512_scalef_ps(cubic(self, _mm512_reduce_ps::<FLOOR>(x)), x)) }
     }
 
     #[inline(always)]

@@ -2,7 +2,6 @@
 //!
 //! It is free of closures and iterator adaptors where vectors are at work: see [`each`].
 
-use super::exp::exp2_coarse;
 use super::products::{Products, QUAD};
 use super::scratch::Scratch;
 use super::{AttentionI8, KEY_BLOCK, Span};
@@ -167,7 +166,7 @@ impl Job<'_> {
             for (row, t) in rows.iter_mut().zip(t.chunks_exact(TOKENS)) {
                 for j in 0..4 {
                     let t = simd.load(&t[16 * j..16 * j + 16]);
-                    row[j] = simd.to_i32(exp2_coarse(simd, simd.sub(t, top[j])));
+                    row[j] = p.probability(simd.sub(t, top[j]));
                 }
             }
             sum = p.pack(&rows, quad, sum);

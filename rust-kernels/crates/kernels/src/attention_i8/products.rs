@@ -1,5 +1,6 @@
 //! The integer products that tiers do differently, and the plain form of them.
 
+use super::exp;
 use crate::panel::{TOKENS, lane_of};
 use neural_engine_isa::{Scalar, Simd};
 
@@ -47,6 +48,12 @@ pub(super) trait Products: Copy {
 
     /// −128 · the sum of all s8 of each lane, over interleaved rows: what q's zero point adds to every score of a key.
     fn zero_point(self, quads: &[u8]) -> Row<Self>;
+
+    /// round(2ˣ) for x ≤ 16 by [`exp::probability`]; 0 for NaN.
+    #[inline(always)]
+    fn probability(self, x: <Self::S as Simd>::F32) -> <Self::S as Simd>::I32 {
+        exp::probability(self.simd(), x)
+    }
 
     /// Interleaves four rows of probabilities, 0 to 255, and adds the four of each lane to `sum`.
     fn pack(self, rows: &[Row<Self>; 4], quad: &mut [u8], sum: Row<Self>) -> Row<Self>;

@@ -102,7 +102,7 @@ impl Case {
                             .collect();
                         let old = max;
                         max = t.iter().fold(max, |max, &t| if t > max { t } else { max });
-                        let p: Vec<i32> = t.iter().map(|t| cubic(t - (max - 7.994_353_3)).round_ties_even() as i32).collect();
+                        let p: Vec<i32> = t.iter().map(|t| probability(t - (max - 7.994_353_3))).collect();
                         let decay = if first == span.start as usize { 0.0 } else { exp2(old - max) };
                         sum = sum.mul_add(decay, p.iter().sum::<i32>() as f32);
                         for (d, o) in o.iter_mut().enumerate() {
@@ -135,13 +135,12 @@ impl Case {
     }
 }
 
-/// The cubic of `exp`, in the same operations.
-fn cubic(x: f32) -> f32 {
+/// round(2ˣ) by the cubic of `exp`, in the same operations.
+fn probability(x: f32) -> i32 {
     let x = if x > -32.0 { x } else { -32.0 };
-    let n = x.round_ties_even();
-    let f = x - n;
-    let p = f.mul_add(0.055_171_669, 0.242_611_13).mul_add(f, 0.693_260_97).mul_add(f, 0.999_928_06);
-    p * 2f32.powi(n as i32)
+    let f = x - x.floor();
+    let [a, b, c, d] = super::exp::CUBIC;
+    (f.mul_add(d, c).mul_add(f, b).mul_add(f, a) * x.floor().exp2()).round_ties_even() as i32
 }
 
 /// The library's 2ˣ, one value at a time.

@@ -1,0 +1,179 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { demoModelDirectory, demoSamples } from '@neural-engine/demo-model';
+import { makeModel, makeNode, makeTensor, makeValueInfo, writeModel } from '@neural-engine/onnx';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const source = fileURLToPath(new URL('./main.ts', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'ne-cli-'));
+const tiny = join(folder, 'tiny.onnx');
+const tokenizer = demoModelDirectory();
+
+interface Result {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+/** Runs the command line in a process of its own, from its sources. */
+function ne(
+  args: readonly string[],
+  { env = {}, input = '', closeStdout = false }: { env?: Record<string, string>; input?: string; closeStdout?: boolean } = {},
+): Promise<Result> {
+  const program = `import { run } from ${JSON.stringify(source)}; await run(${JSON.stringify(args)});`;
+  const child = spawn(process.execPath, ['--import', 'tsx', '--conditions=source', '--input-type=module', '-e', program], {
+    env: { ...process.env, NE_CACHE_DIR: join(folder, 'cache'), FORCE_COLOR: '0', ...env },
+    cwd: fileURLToPath(new URL('..', import.meta.url)),
+  });
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (chunk) => {
+    out += chunk;
+    if (closeStdout) child.stdout.destroy();
+  });
+  child.stderr.on('data', (chunk) => {
+    err += chunk;
+  });
+  child.stdin.end(input);
+  return new Promise((resolve) => {
+    child.on('close', (code) => resolve({ code, out, err }));
+  });
+}
+
+beforeAll(async () => {
+  // y = relu(x · W) with one weight of 2 × 4.
+  const weight = makeTensor('w', 'f32', [2, 4], Float32Array.of(1, 0, -1, 2, 0, 1, 1, -2));
+  const graph = {
+    nodes: [makeNode('MatMul', ['x', 'w'], ['p'], { name: 'product' }), makeNode('Relu', ['p'], ['y'], { name: 'relu' })],
+    inputs: [makeValueInfo('x', 'f32', ['batch', 2])],
+    outputs: [makeValueInfo('y', 'f32', ['batch', 4])],
+    initializers: [weight],
+  };
+  await writeModel(makeModel(graph), tiny);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('ne', () => {
+  it('runs a model on JSON and prints JSON', async () => {
+    const input = join(folder, 'x.json');
+    writeFileSync(input, '{"x": [[1, 2], [3, -4]]}');
+    const { code, out } = await ne(['run', tiny, '-i', input]);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toEqual({ y: { dtype: 'f32', dims: [2, 4], data: [1, 2, 1, 0, 3, 0, 0, 14] } });
+  });
+  it('compiles, and the IR gives the same answer', async () => {
+    const ir = join(folder, 'tiny-ir');
+    expect(await ne(['compile', tiny, '-o', ir, '--explain'])).toMatchObject({
+      code: 0,
+      out: '',
+      err: expect.stringContaining('absorb-activation'),
+    });
+    expect(readdirSync(ir).sort()).toEqual(['conf.yaml', 'model.bin']);
+    const input = join(folder, 'x.json');
+    const { out } = await ne(['run', ir, '-i', input]);
+    expect(JSON.parse(out).y.data).toEqual([1, 2, 1, 0, 3, 0, 0, 14]);
+  });
+  it('answers from stdin, with clean stdout', async () => {
+    const [sample] = demoSamples();
+    const { code, out } = await ne(['answer', sample!.question, '--context', '-', '--json'], { input: sample!.context });
+    expect(code).toBe(0);
+    const { answers } = JSON.parse(out);
+    expect(sample!.answers.map((answer) => answer.text)).toContain(answers[0].answer);
+    expect(sample!.context.slice(answers[0].start, answers[0].end)).toBe(answers[0].answer);
+  });
+  it('prints benchmark rows as JSON with the kernels used', async () => {
+    const { code, out } = await ne(['bench', '-b', '1,2', '-s', '16', '-i', '3', '-t', '1', '--json']);
+    expect(code).toBe(0);
+    const result = JSON.parse(out);
+    expect(result.rows.map((row: { batch: number }) => row.batch)).toEqual([1, 2]);
+    expect(result).toMatchObject({ schemaVersion: 1, schema: 'bench', tier: expect.any(String) });
+  });
+  it('reports sparsity with a reason for each weight, and a page', async () => {
+    const html = join(folder, 'sparsity.html');
+    const { code, out } = await ne(['sparsity', '--sparse', 'threshold', '--html', html, '--json']);
+    expect(code).toBe(0);
+    const { rows } = JSON.parse(out);
+    expect(rows).toHaveLength(37);
+    expect(rows[0]).toMatchObject({ kernel: 'sparse 4x1', reason: '80.0% of its 4x1 blocks are zero, at least 70.0%' });
+    expect(rows[36]).toMatchObject({ kernel: 'dense', reason: '2 output channels are no multiple of 4' });
+    expect(readFileSync(html, 'utf8')).toContain('</html>');
+  });
+  it('draws a graph', async () => {
+    const { code, out } = await ne(['inspect', tiny, '--graph', 'mermaid']);
+    expect(code).toBe(0);
+    expect(out).toContain('InnerProduct');
+  });
+});
+
+describe('bad command lines', () => {
+  it.each([
+    ['C1 an unknown flag', ['bench', '--nonsense'], 2, 'E_USAGE'],
+    ['C1 an unknown command', ['benhc'], 2, 'bench'],
+    ['C1 a missing value', ['bench', '--threads'], 2, 'E_USAGE'],
+    ['C1 zero iterations', ['bench', '-i', '0'], 2, '--iterations 0'],
+    ['C1 negative threads', ['answer', 'q', '-c', '-', '--threads', '-1'], 2, 'E_USAGE'],
+    ['C1 threads that are no number', ['answer', 'q', '-c', '-', '--threads', 'abc'], 2, '--threads abc'],
+    ['C1 a billion threads', ['answer', 'q', '-c', '-', '--threads', '1000000000'], 2, '--threads 1000000000'],
+    ['an absent model', ['inspect', 'nowhere.onnx'], 66, 'E_NOT_FOUND'],
+    ['an absent text', ['answer', 'q', '--context', 'nowhere.txt'], 66, 'nowhere.txt'],
+    ['an unknown output form', ['doctor', '-o', 'xml'], 2, 'xml'],
+    ['an unknown engine policy', ['bench', '--sparse', 'maybe'], 2, 'maybe'],
+  ])('%s', async (_, args, code, text) => {
+    const result = await ne(args);
+    expect(result).toMatchObject({ code, out: '' });
+    expect(result.err).toContain(text);
+    expect(result.err).not.toContain('    at ');
+  });
+  it('C2 does not replace an output without --force, and leaves the old one untouched', async () => {
+    const ir = join(folder, 'kept-ir');
+    expect((await ne(['compile', tiny, '-o', ir])).code).toBe(0);
+    const before = readFileSync(join(ir, 'conf.yaml'));
+    expect(await ne(['compile', tiny, '-o', ir])).toMatchObject({ code: 73, err: expect.stringContaining('E_CANTCREAT') });
+    expect(readFileSync(join(ir, 'conf.yaml'))).toEqual(before);
+    expect((await ne(['compile', tiny, '-o', ir, '--force'])).code).toBe(0);
+  });
+  it('C3 names a folder that cannot be made', async () => {
+    expect(await ne(['compile', tiny, '-o', join(folder, 'x'.repeat(300))])).toMatchObject({ code: 73 });
+    expect(await ne(['compile', tiny, '-o', join(tiny, 'below-a-file')])).toMatchObject({ code: 73 });
+  });
+  it('C4 stops quietly when the reader goes away', async () => {
+    const { code, err } = await ne(['sparsity', '--json'], { closeStdout: true });
+    expect(err).not.toContain('    at ');
+    expect([0, null]).toContain(code);
+  });
+  it('C5 gives the same bytes in an odd environment', async () => {
+    const [plain, odd] = await Promise.all([
+      ne(['sparsity', tiny, '--json']),
+      ne(['sparsity', tiny, '--json'], { env: { LANG: 'C', TZ: 'Pacific/Chatham', HOME: '' } }),
+    ]);
+    expect(odd.out).toBe(plain.out);
+  });
+  it('C6 escapes control characters of a model that it prints', async () => {
+    const hostile = join(folder, 'hostile.onnx');
+    const graph = {
+      nodes: [makeNode('Nonsense', ['x'], ['y'], { name: 'red\u001b[31m' })],
+      inputs: [makeValueInfo('x', 'f32', [1])],
+      outputs: [makeValueInfo('y', 'f32', [1])],
+    };
+    await writeModel(makeModel(graph), hostile);
+    const { code, err } = await ne(['inspect', hostile]);
+    expect(code).toBe(69);
+    expect(err).not.toContain('\u001b');
+    expect(err).toContain('Nonsense');
+  });
+  it('prints errors as JSON with --json', async () => {
+    const { err } = await ne(['inspect', 'nowhere.onnx', '--json']);
+    expect(JSON.parse(err)).toMatchObject({ error: { code: 'E_NOT_FOUND', stage: 'load' } });
+  });
+  it('refuses to evaluate on a broken data set', async () => {
+    const data = join(folder, 'squad.json');
+    writeFileSync(data, '{"data": [{"title": "x"}]}');
+    expect(await ne(['eval', '-d', data, '--tokenizer', tokenizer])).toMatchObject({
+      code: 65,
+      out: '',
+      err: expect.stringContaining('E_DATASET'),
+    });
+  });
+});

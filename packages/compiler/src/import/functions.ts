@@ -2,7 +2,7 @@ import { EngineError, LIMITS } from '@neural-engine/core';
 import type { OnnxAttribute, OnnxFunction, OnnxModel, OnnxNode } from '@neural-engine/onnx';
 
 /** All nodes that function calls may expand to: calls of calls double, and a small file must not fill the memory. */
-export const MAX_INLINED_NODES = 200_000;
+export const MAX_INLINED_NODES = 50_000;
 
 const keyOf = (domain: string, name: string, overload = ''): string => `${domain}\n${name}\n${overload}`;
 

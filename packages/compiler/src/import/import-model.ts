@@ -1,11 +1,12 @@
 import { EngineError } from '@neural-engine/core';
-import { Graph } from '@neural-engine/ir';
+import { Graph, schemaOf } from '@neural-engine/ir';
 import type { OnnxFunction, OnnxGraph, OnnxModel, OnnxNode } from '@neural-engine/onnx';
 import { Builder } from './builder';
 import { isEngineDType } from './dtypes';
 import { bindAttributes, FunctionTable } from './functions';
 import { ImportNode, Unsupported } from './node';
 import { importPlain } from './operator';
+import { REFUSED } from './refused';
 import { IMPORTERS } from './registry';
 import { Scope } from './scope';
 import { densify, toTensor } from './tensors';
@@ -140,7 +141,11 @@ class ModelImport {
     const opset = opsets.get('');
     if (opset === undefined) return node.fail('E_MODEL', 'the model imports no operator set of ONNX');
     if (opset < OPSETS.first || opset > OPSETS.last) return node.refuse(`opsets ${OPSETS.first} to ${OPSETS.last} are supported`);
-    return IMPORTERS.get(node.op) ?? importPlain;
+    const refused = REFUSED.get(node.op);
+    if (refused) return node.refuse(refused);
+    const importer = IMPORTERS.get(node.op);
+    if (!importer && schemaOf(node.op)?.kind !== 'onnx') return node.refuse('the engine has no such operator');
+    return importer ?? importPlain;
   }
 
   /** Notes what is unsupported and goes on, so that all of it is found; everything else ends the import. */

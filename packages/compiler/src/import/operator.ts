@@ -1,5 +1,5 @@
 import { schemaOf } from '@neural-engine/ir';
-import { importAttributes, rejectLeftOver } from './attributes';
+import { importAttributes } from './attributes';
 import type { Builder } from './builder';
 import type { ImportNode } from './node';
 
@@ -22,10 +22,4 @@ export function emitAs(node: ImportNode, to: Builder, op: string, inputs: readon
   }
   const attributes = importAttributes(node, schema);
   to.emit(node, op, inputs, attributes, node.outputs);
-}
-
-/** The node's results are `inputs` of it, unchanged. */
-export function forward(node: ImportNode, to: Builder, input: string): void {
-  rejectLeftOver(node);
-  to.emit(node, 'Identity', [input], {}, node.outputs.slice(0, 1));
 }

@@ -32,6 +32,7 @@ pub enum Output<'a> {
 }
 
 impl Output<'_> {
+    /// Elements.
     fn len(&self) -> usize {
         match self {
             Output::F32(y) => y.len(),
@@ -125,20 +126,25 @@ impl Product {
         let linear = |mul, add| -> Result<LinearI8<'_>> {
             Ok(LinearI8 { weight: self.weight()?, init: &zeros, mul, add, act: Activation::None, code: None, table: None })
         };
+        let columns = Columns { x, n, shift: 0, mask: 255 };
         match y {
-            Output::F32(y) => self.panels(x, n, &linear(mul, add)?, isa, |linear, isa, rows, ios, scratch| {
-                linear.run_f32(isa, rows, ios, scratch)
-            }, |row, columns, panel: &[f32]| {
-                for (token, y) in y[row * n..][columns].iter_mut().enumerate() {
-                    *y = panel[lane_of(token)];
-                }
-            }, |byte| byte),
-            Output::U8(y) => self.panels(x, n, &linear(mul, add)?, isa, |linear, isa, rows, ios, scratch| {
-                linear.run_u8(isa, rows, ios, scratch)
-            }, |row, columns, panel: &[u8]| {
-                let y = &mut y[row * n..][columns];
-                y.copy_from_slice(&panel[..y.len()]);
-            }, |byte| byte),
+            Output::F32(y) => {
+                let linear = linear(mul, add)?;
+                let kernel = |rows, ios: &mut [Io<'_, u8, f32>], scratch: &mut [u8]| linear.run_f32(isa, rows, ios, scratch);
+                self.panels(&columns, |panels| linear.scratch_len(panels), kernel, |row, columns, panel: &[f32]| {
+                    for (token, y) in y[row * n..][columns].iter_mut().enumerate() {
+                        *y = panel[lane_of(token)];
+                    }
+                })
+            }
+            Output::U8(y) => {
+                let linear = linear(mul, add)?;
+                let kernel = |rows, ios: &mut [Io<'_, u8, u8>], scratch: &mut [u8]| linear.run_u8(isa, rows, ios, scratch);
+                self.panels(&columns, |panels| linear.scratch_len(panels), kernel, |row, columns, panel: &[u8]| {
+                    let y = &mut y[row * n..][columns];
+                    y.copy_from_slice(&panel[..y.len()]);
+                })
+            }
             Output::S32(y) => {
                 // f32 holds sums below 2²⁴ exactly, so the inputs are taken some bits at a time.
                 y.fill(0);
@@ -146,15 +152,15 @@ impl Product {
                 let linear = linear(&ones, &zeros)?;
                 let fits = |bits: &u32| ((1usize << bits) - 1) * 128 * self.k <= 1 << 24;
                 let bits = [8, 4, 2].into_iter().find(fits).unwrap_or(1);
+                let mask = ((1u16 << bits) - 1) as u8;
                 (0..8).step_by(bits as usize).try_for_each(|shift| {
-                    let mask = ((1u16 << bits) - 1) as u8;
-                    self.panels(x, n, &linear, isa, |linear, isa, rows, ios, scratch| {
-                        linear.run_f32(isa, rows, ios, scratch)
-                    }, |row, columns, panel: &[f32]| {
+                    let kernel = |rows, ios: &mut [Io<'_, u8, f32>], scratch: &mut [u8]| linear.run_f32(isa, rows, ios, scratch);
+                    let columns = Columns { shift, mask, ..columns };
+                    self.panels(&columns, |panels| linear.scratch_len(panels), kernel, |row, columns, panel: &[f32]| {
                         for (token, y) in y[row * n..][columns].iter_mut().enumerate() {
                             *y = y.wrapping_add((panel[lane_of(token)] as i32).wrapping_shl(shift));
                         }
-                    }, |byte| byte >> shift & mask)
+                    })
                 })
             }
         }
@@ -163,39 +169,53 @@ impl Product {
     /// Cuts the columns into panels, runs the kernel on up to four at a time and hands each row of each result to `store`.
     fn panels<Y: Plain>(
         &self,
-        x: &[u8],
-        n: usize,
-        linear: &LinearI8<'_>,
-        isa: Isa,
-        kernel: impl Fn(&LinearI8<'_>, Isa, Range<usize>, &mut [Io<'_, u8, Y>], &mut [u8]) -> std::result::Result<(), KernelError>,
+        columns: &Columns<'_>,
+        scratch_len: impl Fn(usize) -> usize,
+        kernel: impl Fn(Range<usize>, &mut [Io<'_, u8, Y>], &mut [u8]) -> std::result::Result<(), KernelError>,
         mut store: impl FnMut(usize, Range<usize>, &[Y]),
-        byte: impl Fn(u8) -> u8,
     ) -> Result<()> {
+        let n = columns.n;
         let (inputs, outputs) = (self.k * TOKENS, self.m * TOKENS);
         let group = MAX_PANELS.min(n.div_ceil(TOKENS));
         let mut x_panels = filled(group * inputs, 0u8)?;
         let mut y_panels = filled(group * outputs, Y::default())?;
-        let mut scratch = filled(linear.scratch_len(group.max(1)), 0u8)?;
+        let mut scratch = filled(scratch_len(group.max(1)), 0u8)?;
         for first in (0..n).step_by(MAX_PANELS * TOKENS) {
             let count = (n - first).div_ceil(TOKENS).min(MAX_PANELS);
-            let columns = |panel: usize| first + panel * TOKENS..n.min(first + (panel + 1) * TOKENS);
+            let range = |panel: usize| first + panel * TOKENS..n.min(first + (panel + 1) * TOKENS);
             for (panel, target) in x_panels.chunks_exact_mut(inputs).take(count).enumerate() {
-                for (row, target) in target.as_chunks_mut::<TOKENS>().0.iter_mut().enumerate() {
-                    let source = &x[row * n..][columns(panel)];
-                    target[source.len()..].fill(0);
-                    target.iter_mut().zip(source).for_each(|(target, source)| *target = byte(*source));
-                }
+                columns.copy(range(panel), target);
             }
             let pairs = x_panels.chunks_exact(inputs).zip(y_panels.chunks_exact_mut(outputs)).take(count);
             let mut ios: Vec<_> = pairs.map(|(x, y)| Io { x, y, residual: Residual::None }).collect();
-            kernel(linear, isa, 0..self.m, &mut ios, &mut scratch).map_err(refused)?;
+            kernel(0..self.m, &mut ios, &mut scratch).map_err(refused)?;
             for (panel, y) in y_panels.chunks_exact(outputs).take(count).enumerate() {
                 for (row, y) in y.chunks_exact(TOKENS).enumerate() {
-                    store(row, columns(panel), y);
+                    store(row, range(panel), y);
                 }
             }
         }
         Ok(())
+    }
+}
+
+/// The activation `[K][n]`, or some bits of every element.
+#[derive(Clone, Copy)]
+struct Columns<'a> {
+    x: &'a [u8],
+    n: usize,
+    shift: u32,
+    mask: u8,
+}
+
+impl Columns<'_> {
+    /// Copies some columns, at most 64, to a panel; zeros behind them.
+    fn copy(&self, range: Range<usize>, panel: &mut [u8]) {
+        for (row, target) in panel.as_chunks_mut::<TOKENS>().0.iter_mut().enumerate() {
+            let source = &self.x[row * self.n..][range.clone()];
+            target[source.len()..].fill(0);
+            target.iter_mut().zip(source).for_each(|(target, source)| *target = source >> self.shift & self.mask);
+        }
     }
 }
 

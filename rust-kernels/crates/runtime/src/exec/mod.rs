@@ -13,7 +13,8 @@ pub use profile::Profile;
 use crate::error::{ErrorCode, Result, RuntimeError, panic_message};
 use crate::pool::{Barrier, Team, TeamOptions};
 use crate::sys::memory::Memory;
-use crate::validate::{Division, Prepared};
+use crate::validate::op::Op;
+use crate::validate::{Division, Prepared, PreparedRegion};
 use memory::Bases;
 use neural_engine_isa::Isa;
 use neural_engine_kernels::tokens::TokenMap;
@@ -54,6 +55,8 @@ struct Run<'a> {
     spaces: &'a [RwLock<TokenMap>],
     isa: Isa,
     threads: usize,
+    /// Only thread 0 runs.
+    alone: bool,
     inputs: *const u8,
     outputs: *mut u8,
     arena: *mut u8,
@@ -97,6 +100,7 @@ impl Runner {
             spaces: &self.spaces,
             isa: self.isa,
             threads: self.team.threads(),
+            alone: prepared.regions.iter().all(|region| is_solo(prepared, region, self.team.threads())),
             inputs: io.inputs.as_ptr(),
             outputs: io.outputs.as_mut_ptr(),
             arena: self.arena.as_ptr(),
@@ -108,7 +112,11 @@ impl Runner {
             error: Mutex::new(None),
             recorder: io.profile.then(|| Recorder::new(self.team.threads(), steps)),
         };
-        if !run.stop.load(Ordering::Relaxed) {
+        if run.stop.load(Ordering::Relaxed) {
+            // Aborted while it waited.
+        } else if run.alone {
+            run.work(0);
+        } else {
             self.team.run(&|thread| run.work(thread));
         }
         if let Some(error) = run.error.into_inner().unwrap_or_else(PoisonError::into_inner) {
@@ -150,29 +158,58 @@ impl Runner {
 
 impl Run<'_> {
     /// One thread's share of the whole run.
+    ///
+    /// Regions that only thread 0 has work in follow each other without a barrier; the others wait for it at the end of such a chain.
     fn work(&self, thread: usize) {
-        for (index, region) in self.prepared.regions.iter().enumerate() {
-            let start = self.recorder.as_ref().map(|_| Instant::now());
-            let result = catch_unwind(AssertUnwindSafe(|| {
-                self.prepared.planted.spring(thread);
-                self.region(index, &region.division, thread)
-            }));
-            match result {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => self.fail(error.at(format_args!("region {index}"))),
-                Err(panic) => self.fail(RuntimeError::new(ErrorCode::Internal, panic_message(&*panic))),
+        let regions = &self.prepared.regions;
+        let mut solo = self.is_solo(0);
+        for (index, region) in regions.iter().enumerate() {
+            let next_solo = self.is_solo(index + 1);
+            if !solo || thread == 0 {
+                self.guarded(index, thread);
             }
-            let waiting = start.map(|_| Instant::now());
-            self.barrier.wait(|| {
-                let stop = self.failed.load(Ordering::Relaxed) || self.abort.load(Ordering::Relaxed);
-                self.stop.store(stop, Ordering::Relaxed);
-            });
-            if let (Some(recorder), Some(waiting)) = (&self.recorder, waiting) {
-                recorder.add(index, region.ops.len(), thread, waiting);
+            let chained = std::mem::replace(&mut solo, next_solo) && next_solo;
+            if chained && (thread != 0 || !self.must_stop()) {
+                continue;
+            }
+            if self.alone {
+                self.stop.store(self.must_stop(), Ordering::Relaxed);
+            } else if chained {
+                // The others are already waiting at the end of the chain, where all of them learn of the stop.
+                self.barrier.wait(|| self.stop.store(true, Ordering::Relaxed));
+            } else {
+                let waiting = self.recorder.as_ref().map(|_| Instant::now());
+                self.barrier.wait(|| self.stop.store(self.must_stop(), Ordering::Relaxed));
+                if let (Some(recorder), Some(waiting)) = (&self.recorder, waiting) {
+                    recorder.add(index, region.ops.len(), thread, waiting);
+                }
             }
             if self.stop.load(Ordering::Relaxed) {
                 return;
             }
+        }
+    }
+
+    /// Whether a region has work for thread 0 only, as far as that is known before a run; false past the last region.
+    fn is_solo(&self, index: usize) -> bool {
+        self.prepared.regions.get(index).is_some_and(|region| is_solo(self.prepared, region, self.threads))
+    }
+
+    fn must_stop(&self) -> bool {
+        self.failed.load(Ordering::Relaxed) || self.abort.load(Ordering::Relaxed)
+    }
+
+    /// Runs this thread's share of a region and keeps what goes wrong.
+    fn guarded(&self, index: usize, thread: usize) {
+        let division = &self.prepared.regions[index].division;
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            self.prepared.planted.spring(thread);
+            self.region(index, division, thread)
+        }));
+        match result {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.fail(error.at(format_args!("region {index}"))),
+            Err(panic) => self.fail(RuntimeError::new(ErrorCode::Internal, panic_message(&*panic))),
         }
     }
 
@@ -244,8 +281,20 @@ impl Run<'_> {
     }
 }
 
-/// The units of one thread: contiguous, so that neighbours share what they read, and decided by number alone.
+/// Whether a region has work for one thread only.
+fn is_solo(prepared: &Prepared, region: &PreparedRegion, threads: usize) -> bool {
+    match region.division {
+        Division::Panels { space, group } => threads == 1 || prepared.declared.spaces[space].max_panels() <= group,
+        Division::Split { .. } => threads == 1,
+        Division::Whole => match &region.ops[..] {
+            [Op::Generic { op, .. }] => op.parts(threads) <= 1,
+            _ => true,
+        },
+    }
+}
+
+/// The units of one thread: contiguous, so that neighbours share what they read, and decided by number alone. A single unit is thread 0's.
 pub(crate) fn share(units: usize, thread: usize, threads: usize) -> Range<usize> {
-    let cut = |part: usize| (units as u128 * part as u128 / threads as u128) as usize;
+    let cut = |part: usize| (units as u128 * part as u128).div_ceil(threads as u128) as usize;
     cut(thread)..cut(thread + 1)
 }

@@ -49,7 +49,7 @@ pub fn read_lock(space: &RwLock<TokenMap>) -> RwLockReadGuard<'_, TokenMap> {
 
 /// Empties a token space for its `token_map` step, fills a row space; later fills allocate nothing.
 pub fn reset_space(map: &mut TokenMap, size: &SpaceSize) -> Result<()> {
-    map.reserve(if size.seq == 0 { 0 } else { size.rows / size.seq }, size.seq);
+    map.reserve(size.rows.checked_div(size.seq).unwrap_or(0), size.seq);
     if size.tokens {
         map.clear();
         return Ok(());
@@ -335,8 +335,8 @@ impl<'r> Thread<'r> {
             };
             // SAFETY: as in `panel_step`; k and v are written by nobody in this region, and of y each thread has its own heads.
             unsafe {
-                match op {
-                    &Op::Attention { q, k, v, y, heads: all, scale } => {
+                match *op {
+                    Op::Attention { q, k, v, y, heads: all, scale } => {
                         let head_dim = q.features / all;
                         let attention = AttentionF32 { heads: all, head_dim, scale, spans, key_bias: map.key_bias() };
                         let (k, v) = (self.bases.read_all(&k, map.panels()), self.bases.read_all(&v, map.panels()));
@@ -344,7 +344,7 @@ impl<'r> Thread<'r> {
                         let scratch = view_mut(self.kernel_scratch).ok_or_else(refused)?;
                         attention.run(isa, place.panel, heads.clone(), query, k, v, y, scratch).map_err(bug)?;
                     }
-                    &Op::AttentionI8 { q, k, v, y, heads: all, scale, out_scale, zero } => {
+                    Op::AttentionI8 { q, k, v, y, heads: all, scale, out_scale, zero } => {
                         let (head_dim, key_bias) = (q.features / all, map.key_bias());
                         let attention = AttentionI8 { heads: all, head_dim, scale, out_scale, zero, spans, key_bias };
                         let (k, v) = (self.bases.read_all(&k, map.panels()), self.bases.read_all(&v, map.panels()));

@@ -268,8 +268,30 @@ fn shares_are_contiguous_complete_and_even() {
         for threads in [1, 2, 3, 16] {
             let shares: Vec<_> = (0..threads).map(|thread| share(units, thread, threads)).collect();
             assert_eq!((shares[0].start, shares[threads - 1].end), (0, units));
+            assert!(units == 0 || !shares[0].is_empty(), "a single unit is thread 0's");
             assert!(shares.windows(2).all(|pair| pair[0].end == pair[1].start));
             assert!(shares.iter().all(|share| share.len().abs_diff(units / threads) <= 1));
         }
     }
+}
+
+#[test]
+fn regions_for_one_thread_follow_each_other_and_errors_in_them_end_the_run() {
+    // Five tokens fill one panel: every region but the split ones belongs to thread 0.
+    let encoder = Encoder::new(5);
+    let weights = encoder.weights("dense");
+    let mask = bytes_of(&[1i64; 5]);
+    let (good, bad) = (bytes_of(&[1i64, 2, 3, 4, 5]), bytes_of(&[1i64, 2, 99, 4, 5]));
+    let mut results = Vec::new();
+    for split in [false, true] {
+        let program = prepare(&encoder.program(1, 5, true, 1, split), &weights);
+        for threads in [1, 2, 3] {
+            let running = Running::new(threads);
+            for _ in 0..20 {
+                results.push(running.run(&program, &[good.clone(), mask.clone()]).unwrap());
+                assert_eq!(running.run(&program, &[bad.clone(), mask.clone()]).unwrap_err().code.name(), "E_REQUEST");
+            }
+        }
+    }
+    assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
 }

@@ -11,6 +11,7 @@ const source = fileURLToPath(new URL('./main.ts', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'ne-cli-'));
 const tiny = join(folder, 'tiny.onnx');
 const tokenizer = demoModelDirectory();
+const input = join(folder, 'x.json');
 
 interface Result {
   code: number | null;
@@ -21,7 +22,7 @@ interface Result {
 /** Runs the command line in a process of its own, from its sources. */
 function ne(
   args: readonly string[],
-  { env = {}, input = '', closeStdout = false }: { env?: Record<string, string>; input?: string; closeStdout?: boolean } = {},
+  { env = {}, stdin = '', closeStdout = false }: { env?: Record<string, string>; stdin?: string; closeStdout?: boolean } = {},
 ): Promise<Result> {
   const program = `import { run } from ${JSON.stringify(source)}; await run(${JSON.stringify(args)});`;
   const child = spawn(process.execPath, ['--import', 'tsx', '--conditions=source', '--input-type=module', '-e', program], {
@@ -36,7 +37,7 @@ function ne(
   child.stderr.on('data', (chunk) => {
     err += chunk;
   });
-  child.stdin.end(input);
+  child.stdin.end(stdin);
   return new Promise((resolve) => {
     child.on('close', (code) => resolve({ code, out, err }));
   });
@@ -52,13 +53,12 @@ beforeAll(async () => {
     initializers: [weight],
   };
   await writeModel(makeModel(graph), tiny);
+  writeFileSync(input, '{"x": [[1, 2], [3, -4]]}');
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('ne', () => {
   it('runs a model on JSON and prints JSON', async () => {
-    const input = join(folder, 'x.json');
-    writeFileSync(input, '{"x": [[1, 2], [3, -4]]}');
     const { code, out } = await ne(['run', tiny, '-i', input]);
     expect(code).toBe(0);
     expect(JSON.parse(out)).toEqual({ y: { dtype: 'f32', dims: [2, 4], data: [1, 2, 1, 0, 3, 0, 0, 14] } });
@@ -71,13 +71,12 @@ describe('ne', () => {
       err: expect.stringContaining('absorb-activation'),
     });
     expect(readdirSync(ir).sort()).toEqual(['conf.yaml', 'model.bin']);
-    const input = join(folder, 'x.json');
     const { out } = await ne(['run', ir, '-i', input]);
     expect(JSON.parse(out).y.data).toEqual([1, 2, 1, 0, 3, 0, 0, 14]);
   });
   it('answers from stdin, with clean stdout', async () => {
     const [sample] = demoSamples();
-    const { code, out } = await ne(['answer', sample!.question, '--context', '-', '--json'], { input: sample!.context });
+    const { code, out } = await ne(['answer', sample!.question, '--context', '-', '--json'], { stdin: sample!.context });
     expect(code).toBe(0);
     const { answers } = JSON.parse(out);
     expect(sample!.answers.map((answer) => answer.text)).toContain(answers[0].answer);

@@ -49,7 +49,12 @@ export function externalReference(
   }
   const range = context.external.range(entries.get('location') ?? '', offset, length, where);
   if (range.length !== needed) {
-    fail('E_MODEL', 'check', where, `dtype and dims need ${needed} bytes, "${range.location}" has ${range.length} from offset ${offset}`);
+    fail(
+      'E_MODEL',
+      'check',
+      where,
+      `dtype and dims need ${needed} bytes, ${quote(range.location)} has ${range.length} from offset ${offset}`,
+    );
   }
   return range;
 }

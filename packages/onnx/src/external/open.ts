@@ -1,6 +1,6 @@
 import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { fail } from '../errors';
+import { fail, quote } from '../errors';
 import type { Place } from '../place';
 
 const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_DIRECTORY = 0 } = constants;
@@ -168,12 +168,12 @@ export function openExternal(root: ExternalRoot, parts: readonly string[], where
     file = openAllowed(root, parts);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    if (error.refusal === 'missing') fail('E_NOT_FOUND', 'load', where, `the external data file "${parts.join('/')}" does not exist`);
-    fail('E_PATH', 'load', where, `the external data file "${parts.join('/')}" ${EXPLANATIONS[error.refusal]}`);
+    if (error.refusal === 'missing') fail('E_NOT_FOUND', 'load', where, `the external data file ${quote(parts.join('/'))} does not exist`);
+    fail('E_PATH', 'load', where, `the external data file ${quote(parts.join('/'))} ${EXPLANATIONS[error.refusal]}`);
   }
   if (file.stats.nlink > 1n && !root.allowHardlinks) {
     closeSync(file.fd);
-    fail('E_PATH', 'load', where, `the external data file "${parts.join('/')}" has other hard links; allowHardlinks accepts it`);
+    fail('E_PATH', 'load', where, `the external data file ${quote(parts.join('/'))} has other hard links; allowHardlinks accepts it`);
   }
   return file;
 }

@@ -1,5 +1,5 @@
 import { type BigIntStats, closeSync, fstatSync, readSync } from 'node:fs';
-import { fail } from '../errors';
+import { fail, quote } from '../errors';
 import type { Place } from '../place';
 import { parseLocation } from './location';
 import { type ExternalRoot, openExternal } from './open';
@@ -45,10 +45,10 @@ export class ExternalStore {
   range(location: string, offset: number, length: number | undefined, where: Place): ExternalRange {
     const file = this.file(location, where);
     const size = Number(file.stats.size);
-    if (offset > size) fail('E_MODEL', 'load', where, `offset ${offset} lies past the end of "${location}" (${size} bytes)`);
+    if (offset > size) fail('E_MODEL', 'load', where, `offset ${offset} lies past the end of ${quote(location)} (${size} bytes)`);
     const bytes = length ?? size - offset;
     if (bytes > size - offset) {
-      fail('E_MODEL', 'load', where, `needs ${bytes} bytes at offset ${offset} of "${location}", which has ${size}`);
+      fail('E_MODEL', 'load', where, `needs ${bytes} bytes at offset ${offset} of ${quote(location)}, which has ${size}`);
     }
     return { location, offset, length: bytes, read: () => this.read(file, offset, bytes, where) };
   }
@@ -57,7 +57,7 @@ export class ExternalStore {
     const opened = openExternal(this.root, file.parts, where);
     try {
       const changed = (): never =>
-        fail('E_IO', 'load', where, `the external data file "${file.parts.join('/')}" changed after the model was loaded`);
+        fail('E_IO', 'load', where, `the external data file ${quote(file.parts.join('/'))} changed after the model was loaded`);
       if (!sameFile(opened.stats, file.stats)) changed();
       const bytes = new Uint8Array(length);
       for (let done = 0; done < length; ) {

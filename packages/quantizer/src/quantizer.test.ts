@@ -1,0 +1,179 @@
+import type { Tensor } from '@neural-engine/core';
+import { evaluateGraph, Graph, inferShapes, verifyGraph } from '@neural-engine/ir';
+import { describe, expect, it } from 'vitest';
+import { calibrate, chooseRange, type GraphRunner, Histogram, observedValues, preActivation, quantizeGraph, quantizeWeight } from './index';
+
+const f32 = (dims: number[], values: ArrayLike<number>): Tensor => ({ dtype: 'f32', dims, data: Float32Array.from(values) });
+
+/** x [batch, 3, 16] → product with GELU → product with residual, and one attention between them. */
+function sample(): Graph {
+  const graph = new Graph('sample');
+  graph.addValue({ name: 'x', dtype: 'f32', shape: ['batch', 3, 16] });
+  graph.inputs = ['x'];
+  const random = (n: number, seed: number): number[] => Array.from({ length: n }, (_, i) => Math.sin(i * 12.9898 + seed) * 0.4);
+  const weight = (name: string, k: number, n: number, seed: number): string => graph.addConstant(name, f32([k, n], random(k * n, seed)));
+  const bias = (name: string, n: number): string => graph.addConstant(name, f32([n], random(n, 5)));
+  const product = (name: string, x: string, w: string, n: number, extra: { residual?: string; activation?: string } = {}): string => {
+    graph.addValue({ name, dtype: 'f32', shape: ['batch', 3, n] });
+    const inputs = [x, w, bias(`${name}_bias`, n), ...(extra.residual ? [extra.residual] : [])];
+    graph.nodes.push({
+      name: `${name}_node`,
+      op: 'InnerProduct',
+      inputs,
+      outputs: [name],
+      attributes: { transposed: false, activation: extra.activation ?? 'none', output_dtype: 'f32' },
+    });
+    return name;
+  };
+  const [q, k, v] = ['q', 'k', 'v'].map((name, i) => product(name, 'x', weight(`w${name}`, 16, 16, i), 16));
+  graph.addValue({ name: 'context', dtype: 'f32', shape: ['batch', 3, 16] });
+  graph.nodes.push({
+    name: 'attention',
+    op: 'Attention',
+    inputs: [q!, k!, v!],
+    outputs: ['context'],
+    attributes: { heads: 2, scale: 0.35 },
+  });
+  const out = product('out', 'context', weight('wo', 16, 16, 3), 16, { residual: 'x' });
+  const mid = product('mid', out, weight('w1', 16, 32, 4), 32, { activation: 'gelu_erf' });
+  product('y', mid, weight('w2', 32, 16, 5), 16, { residual: out });
+  graph.outputs = ['y'];
+  inferShapes(graph);
+  return graph;
+}
+
+const feeds = (seed: number): Record<string, Tensor> => ({
+  x: f32(
+    [1, 3, 16],
+    Array.from({ length: 48 }, (_, i) => Math.cos(i * 1.7 + seed)),
+  ),
+});
+
+/** Runs graphs by the schemas' own arithmetic. */
+const exact: GraphRunner = async (graph, names) => ({
+  run: async (inputs) => {
+    const values = evaluateGraph(graph, inputs);
+    return Object.fromEntries(names.map((name) => [name, values.get(name)!]));
+  },
+  close: async () => undefined,
+});
+
+describe('quantizeWeight', () => {
+  it('gives each output channel its own symmetric scale, ties to even, zeros a finite one', () => {
+    const { data, min, max } = quantizeWeight(f32([3, 2], [1, -0.5, 0, 0, -127, 63.5]), true, 'w');
+    expect([...data.data]).toEqual([127, -64, 0, 0, -127, 64]);
+    expect([...max.data]).toEqual([1, 1, 127]);
+    expect([...min.data]).toEqual([-1, -1, -127]);
+  });
+  it('reads [in, out] weights alike', () => {
+    const a = quantizeWeight(f32([2, 3], [1, 2, 3, 4, 5, 6]), true, 'w');
+    const b = quantizeWeight(f32([3, 2], [1, 4, 2, 5, 3, 6]), false, 'w');
+    expect([...b.max.data]).toEqual([...a.max.data]);
+    // The same elements, column by column.
+    expect([...b.data.data]).toEqual([0, 3, 1, 4, 2, 5].map((i) => a.data.data[i]));
+  });
+  it('names a weight that is not finite', () => {
+    expect(() => quantizeWeight(f32([1, 1], [Number.NaN]), true, 'the weight')).toThrow(/the weight.*NaN/);
+  });
+});
+
+describe('Histogram', () => {
+  it('keeps what it counted when the range grows (Q4)', () => {
+    const histogram = new Histogram();
+    histogram.add(new Float32Array(100));
+    histogram.add(Float32Array.of(-1, 3));
+    histogram.add(Float32Array.of(100));
+    expect(histogram.total).toBe(103);
+    expect(histogram.counts.reduce((sum, count) => sum + count, 0)).toBe(103);
+    expect(histogram.range('x')).toEqual({ min: -1, max: 100 });
+  });
+  it('refuses NaN and infinity with their number (Q1, Q2)', () => {
+    const histogram = new Histogram();
+    histogram.add(Float32Array.of(1, Number.NaN, Number.POSITIVE_INFINITY));
+    expect(() => histogram.range('layer.0')).toThrow(/layer\.0.*2 values/);
+  });
+});
+
+describe('chooseRange', () => {
+  const histogram = new Histogram();
+  // 20,000 values in a bell of width 1, and one far outlier.
+  histogram.add(Float32Array.from({ length: 20000 }, (_, i) => Math.sin(i * 0.7) * Math.cos(i * 1.3)));
+  histogram.add(Float32Array.of(50));
+  // One value of 20,001 weighs little to the square error of the others' rounding: it is cut, but not far.
+  it.each([
+    ['percentile', 25],
+    ['entropy', 25],
+    ['mse', 49],
+  ] as const)('cuts an outlier by %s', (method, below) => {
+    const range = chooseRange(histogram, { method, percentile: 99.9 }, 'x');
+    expect(range.max).toBeLessThan(below);
+    expect(range.min).toBeLessThan(-0.5);
+  });
+  it('keeps everything by minmax, zero inside', () => {
+    expect(chooseRange(histogram, { method: 'minmax' }, 'x').max).toBe(50);
+    const positive = new Histogram();
+    positive.add(Float32Array.of(2, 3));
+    expect(chooseRange(positive, { method: 'minmax' }, 'x')).toEqual({ min: 0, max: 3 });
+  });
+  it('gives a tensor of zeros scale 1 (Q3)', () => {
+    const zero = new Histogram();
+    zero.add(new Float32Array(4));
+    expect(chooseRange(zero, { method: 'minmax' }, 'x')).toEqual({ min: 0, max: 255 });
+  });
+});
+
+describe('static int8', () => {
+  it('computes nearly what the f32 graph computes', async () => {
+    const graph = sample();
+    const { ranges, samples } = await calibrate(graph, { samples: [0, 1, 2, 3].map(feeds), run: exact });
+    expect(samples).toBe(4);
+    const int8 = quantizeGraph(graph, ranges);
+    inferShapes(int8);
+    verifyGraph(int8);
+    expect(int8.nodes.map((node) => node.op)).toEqual([
+      'Quantize',
+      'InnerProduct',
+      'InnerProduct',
+      'InnerProduct',
+      'Attention',
+      'InnerProduct',
+      'Quantize',
+      'InnerProduct',
+      'InnerProduct',
+    ]);
+    const [a, b] = [graph, int8].map((each) => evaluateGraph(each, feeds(9)).get('y')!.data as Float32Array);
+    const error = Math.sqrt(
+      a!.reduce((sum, value, i) => sum + (value - b![i]!) ** 2, 0) / a!.reduce((sum, value) => sum + value * value, 0),
+    );
+    expect(error).toBeGreaterThan(0);
+    expect(error).toBeLessThan(0.03);
+  });
+  it('observes values before activations and leaves the source graph alone', async () => {
+    const graph = sample();
+    expect(observedValues(graph)).toContain(preActivation('mid_node'));
+    const before = graph.nodes.length;
+    await calibrate(graph, { samples: [feeds(0)], run: exact });
+    expect(graph.nodes).toHaveLength(before);
+  });
+  it('keeps what the recipe keeps, and names what it does not find', async () => {
+    const { ranges } = await calibrate(sample(), { samples: [feeds(0)], run: exact });
+    const kept = quantizeGraph(sample(), ranges, { keep: ['out_node'] });
+    expect(kept.constant(kept.nodes.find((node) => node.name === 'out_node')!.inputs[1])!.dtype).toBe('f32');
+    expect(() => quantizeGraph(sample(), ranges, { keep: ['nobody'] })).toThrow(/"nobody"/);
+  });
+  it('refuses a quantised graph (Q9), no samples (Q6) and a sample that does not fit (Q7)', async () => {
+    const { ranges } = await calibrate(sample(), { samples: [feeds(0)], run: exact });
+    const int8 = quantizeGraph(sample(), ranges);
+    expect(() => quantizeGraph(int8, ranges)).toThrow(expect.objectContaining({ code: 'E_QUANT' }));
+    await expect(calibrate(sample(), { samples: [], run: exact })).rejects.toMatchObject({ code: 'E_DATASET' });
+    await expect(calibrate(sample(), { samples: [feeds(0), {}], run: exact })).rejects.toMatchObject({
+      code: 'E_DATASET',
+      where: 'sample 1',
+    });
+  });
+  it('gives the same ranges for the same samples (Q10)', async () => {
+    const run = () => calibrate(sample(), { samples: [feeds(1), feeds(2)], run: exact, method: 'entropy' });
+    const [a, b] = [await run(), await run()];
+    expect([...a.ranges]).toEqual([...b.ranges]);
+  });
+});

@@ -1,5 +1,5 @@
 import { EngineError, LIMITS } from '@neural-engine/core';
-import { type ProgramSpec, type Space } from '@neural-engine/kernels';
+import type { ProgramSpec, Space } from '@neural-engine/kernels';
 import type { Prepared } from '../prepare/prepared';
 import type { ConcreteValue } from './concrete';
 import { emitChains } from './emit';

@@ -1,13 +1,37 @@
 // A question-answering service that never blocks the event loop: inference runs on the session's own threads, and a client that
 // hangs up cancels its run. Start it with `node http-service.mjs 8080`, then
 //   curl -s localhost:8080/answer -d '{"question":"Who wrote it?","context":"The book was written by Ada."}'
+import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { demoModelDirectory } from '@neural-engine/demo-model';
 import { EngineError, load, pipeline } from '@neural-engine/engine';
 
 const MAX_BODY = 1 << 20;
+
+/** A request that is answered with a status other than 200. */
+class Refusal extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** The question and the text of a request; both are strings. */
+async function read(request) {
+  let body = '';
+  for await (const chunk of request.setEncoding('utf8')) {
+    body += chunk;
+    if (body.length > MAX_BODY) throw new Refusal(413, `at most ${MAX_BODY} characters`);
+  }
+  try {
+    const { question, context } = JSON.parse(body);
+    if (typeof question === 'string' && typeof context === 'string') return { question, context };
+  } catch {
+    // Not JSON, or JSON that is no object: refused below.
+  }
+  throw new Refusal(400, 'expected {"question": "…", "context": "…"}');
+}
 
 /** Starts the service. @returns the server and the function that ends it after the answers under way. */
 export async function start(port, model = demoModelDirectory()) {
@@ -17,18 +41,20 @@ export async function start(port, model = demoModelDirectory()) {
     const reply = (status, body) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     if (request.url === '/health') return reply(200, { live: true });
     if (request.method !== 'POST' || request.url !== '/answer') return reply(404, { error: 'POST /answer' });
-    if (Number(request.headers['content-length'] ?? 0) > MAX_BODY) return reply(413, { error: `at most ${MAX_BODY} bytes` });
     const hangUp = new AbortController();
     response.on('close', () => hangUp.abort());
     try {
-      const { question, context } = JSON.parse(await text(request));
+      const { question, context } = await read(request);
       reply(200, await qa.answer(question, context, { signal: hangUp.signal }));
     } catch (error) {
-      if (!response.writableEnded) reply(error instanceof SyntaxError || EngineError.isInstance(error) ? 400 : 500, { error: error.message });
+      if (hangUp.signal.aborted) return; // nobody is listening any more
+      if (error instanceof Refusal) reply(error.status, { error: error.message });
+      else if (EngineError.isInstance(error)) reply(400, { error: error.message, code: error.code });
+      else reply(500, { error: 'internal error' });
     }
   });
   server.listen(port, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
+  await once(server, 'listening');
   const stop = async () => {
     await new Promise((resolve) => server.close(resolve));
     await qa.close();
@@ -37,6 +63,7 @@ export async function start(port, model = demoModelDirectory()) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { server } = await start(Number(process.argv[2] ?? 8080));
+  const { server, stop } = await start(Number(process.argv[2] ?? 8080));
+  process.once('SIGTERM', stop).once('SIGINT', stop);
   console.log(`listening on http://127.0.0.1:${server.address().port}/answer`);
 }

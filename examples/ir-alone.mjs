@@ -9,7 +9,15 @@ graph.addValue({ name: 'x', dtype: 'f32', shape: ['batch', 4] });
 graph.inputs = ['x'];
 const weight = graph.addConstant('weight', { dtype: 'f32', dims: [2, 4], data: Float32Array.of(1, 0, 0, 0, 0, 1, 0, 0) });
 graph.addValue({ name: 'y', dtype: 'f32', shape: undefined });
-graph.nodes = [{ name: 'product', op: 'InnerProduct', inputs: ['x', weight], outputs: ['y'], attributes: { transposed: true, activation: 'relu', output_dtype: 'f32' } }];
+graph.nodes = [
+  {
+    name: 'product',
+    op: 'InnerProduct',
+    inputs: ['x', weight],
+    outputs: ['y'],
+    attributes: { transposed: true, activation: 'relu', output_dtype: 'f32' },
+  },
+];
 graph.outputs = ['y'];
 inferShapes(graph);
 

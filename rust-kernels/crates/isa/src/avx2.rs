@@ -159,10 +159,9 @@ impl Simd for Avx2 {
     fn mask(self, bits: u16) -> [__m256; 2] {
         op! {
             let lane = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-            [bits & 0xFF, bits >> 8].map(|bits| {
-                let bits = _mm256_and_si256(_mm256_set1_epi32(i32::from(bits)), lane);
-                _mm256_castsi256_ps(_mm256_cmpeq_epi32(bits, lane))
-            })
+            let low = _mm256_and_si256(_mm256_set1_epi32(i32::from(bits & 0xFF)), lane);
+            let high = _mm256_and_si256(_mm256_set1_epi32(i32::from(bits >> 8)), lane);
+            [_mm256_castsi256_ps(_mm256_cmpeq_epi32(low, lane)), _mm256_castsi256_ps(_mm256_cmpeq_epi32(high, lane))]
         }
     }
     #[inline(always)]
@@ -223,15 +222,15 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn shl<const N: u32>(self, a: [__m256i; 2]) -> [__m256i; 2] {
         // The count is an operand because the immediate form wants an i32 constant.
-        op! { let n = _mm_cvtsi32_si128(N as i32); a.map(|a| _mm256_sll_epi32(a, n)) }
+        op! { let n = _mm_cvtsi32_si128(N as i32); [_mm256_sll_epi32(a[0], n), _mm256_sll_epi32(a[1], n)] }
     }
     #[inline(always)]
     fn shr<const N: u32>(self, a: [__m256i; 2]) -> [__m256i; 2] {
-        op! { let n = _mm_cvtsi32_si128(N as i32); a.map(|a| _mm256_sra_epi32(a, n)) }
+        op! { let n = _mm_cvtsi32_si128(N as i32); [_mm256_sra_epi32(a[0], n), _mm256_sra_epi32(a[1], n)] }
     }
     #[inline(always)]
     fn shr_logical<const N: u32>(self, a: [__m256i; 2]) -> [__m256i; 2] {
-        op! { let n = _mm_cvtsi32_si128(N as i32); a.map(|a| _mm256_srl_epi32(a, n)) }
+        op! { let n = _mm_cvtsi32_si128(N as i32); [_mm256_srl_epi32(a[0], n), _mm256_srl_epi32(a[1], n)] }
     }
     #[inline(always)]
     fn select_i32(self, mask: [__m256; 2], yes: [__m256i; 2], no: [__m256i; 2]) -> [__m256i; 2] {
@@ -300,7 +299,11 @@ impl Simd for Avx2 {
         // SAFETY: the array holds the two 32-byte halves that are read; the token proves the features.
         unsafe {
             let bytes = [_mm256_loadu_si256(x.as_ptr().cast()), _mm256_loadu_si256(x.as_ptr().add(32).cast())];
-            dwords(bytes).map(|v| v.map(|v| _mm256_srli_epi32::<24>(v)))
+            let mut lanes = dwords(bytes);
+            for [low, high] in &mut lanes {
+                (*low, *high) = (_mm256_srli_epi32::<24>(*low), _mm256_srli_epi32::<24>(*high));
+            }
+            lanes
         }
     }
     #[inline(always)]
@@ -309,18 +312,16 @@ impl Simd for Avx2 {
         // SAFETY: the array holds the two 32-byte halves that are read; the token proves the features.
         unsafe {
             let bytes = [_mm256_loadu_si256(x.as_ptr().cast()), _mm256_loadu_si256(x.as_ptr().add(32).cast())];
-            dwords(bytes).map(|v| v.map(|v| _mm256_srai_epi32::<24>(v)))
+            let mut lanes = dwords(bytes);
+            for [low, high] in &mut lanes {
+                (*low, *high) = (_mm256_srai_epi32::<24>(*low), _mm256_srai_epi32::<24>(*high));
+            }
+            lanes
         }
     }
     #[inline(always)]
     fn transpose(self, rows: [[__m256; 2]; 16]) -> [[__m256; 2]; 16] {
-        op! {
-            // Four 8 × 8 blocks; the off-diagonal ones change places.
-            let block = |row: usize, half: usize| -> [__m256; 8] { std::array::from_fn(|i| rows[row + i][half]) };
-            let (a, b) = (transpose8(block(0, 0)), transpose8(block(8, 0)));
-            let (c, d) = (transpose8(block(0, 1)), transpose8(block(8, 1)));
-            std::array::from_fn(|i| if i < 8 { [a[i], b[i]] } else { [c[i - 8], d[i - 8]] })
-        }
+        op!(transpose(rows))
     }
 }
 
@@ -328,11 +329,33 @@ impl Simd for Avx2 {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn dwords(bytes: [__m256i; 2]) -> [[__m256i; 2]; 4] {
-    std::array::from_fn(|j| {
-        let at = |e: i32| (4 * j as i32 + e) << 24 | 0x0080_8080;
+    let mut dwords = [bytes; 4];
+    for (dword, j) in dwords.iter_mut().zip(0..4) {
+        let at = |e: i32| ((4 * j + e) << 24) | 0x0080_8080;
         let control = _mm256_setr_epi32(at(0), at(1), at(2), at(3), at(0), at(1), at(2), at(3));
-        bytes.map(|bytes| _mm256_shuffle_epi8(bytes, control))
-    })
+        *dword = [_mm256_shuffle_epi8(bytes[0], control), _mm256_shuffle_epi8(bytes[1], control)];
+    }
+    dwords
+}
+
+/// Four 8 × 8 blocks, each transposed; the off-diagonal ones change places.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn transpose(rows: [[__m256; 2]; 16]) -> [[__m256; 2]; 16] {
+    let mut out = rows;
+    for row in [0, 8] {
+        for half in 0..2 {
+            let mut block = [rows[0][0]; 8];
+            for i in 0..8 {
+                block[i] = rows[row + i][half];
+            }
+            let block = transpose8(block);
+            for i in 0..8 {
+                out[8 * half + i][row / 8] = block[i];
+            }
+        }
+    }
+    out
 }
 
 /// Three rounds of pairwise interleaving: elements, pairs, 128-bit lanes.

@@ -268,7 +268,8 @@ impl Simd for Avx512Vnni {
         // SAFETY: the array holds the 64 bytes that are read; the token proves the features.
         unsafe {
             let bytes = _mm512_loadu_si512(x.as_ptr().cast());
-            [dword::<0>(bytes), dword::<1>(bytes), dword::<2>(bytes), dword::<3>(bytes)].map(|v| _mm512_srli_epi32::<24>(v))
+            let [a, b, c, d] = [dword::<0>(bytes), dword::<1>(bytes), dword::<2>(bytes), dword::<3>(bytes)];
+            [_mm512_srli_epi32::<24>(a), _mm512_srli_epi32::<24>(b), _mm512_srli_epi32::<24>(c), _mm512_srli_epi32::<24>(d)]
         }
     }
     #[inline(always)]
@@ -277,7 +278,8 @@ impl Simd for Avx512Vnni {
         // SAFETY: the array holds the 64 bytes that are read; the token proves the features.
         unsafe {
             let bytes = _mm512_loadu_si512(x.as_ptr().cast());
-            [dword::<0>(bytes), dword::<1>(bytes), dword::<2>(bytes), dword::<3>(bytes)].map(|v| _mm512_srai_epi32::<24>(v))
+            let [a, b, c, d] = [dword::<0>(bytes), dword::<1>(bytes), dword::<2>(bytes), dword::<3>(bytes)];
+            [_mm512_srai_epi32::<24>(a), _mm512_srai_epi32::<24>(b), _mm512_srai_epi32::<24>(c), _mm512_srai_epi32::<24>(d)]
         }
     }
     #[inline(always)]

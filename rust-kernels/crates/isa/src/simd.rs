@@ -167,7 +167,8 @@ pub trait SimdOp {
     /// What it returns.
     type Output;
     /// Runs it. Implementations are `#[inline(always)]`, and so is what they call with `simd`: code that is not inlined
-    /// into the dispatching function runs without the tier's instructions and is slow (never wrong).
+    /// into the dispatching function runs without the tier's instructions and is slow (never wrong): closures too, so keep vector code
+    /// in plain loops and `#[inline(always)]` functions.
     fn eval<S: Simd>(self, simd: S) -> Self::Output;
 }
 

@@ -65,7 +65,8 @@ mod tests {
         let mut rng = Rng::from_env(46);
         let mut x = rng.f32s(3 * TOKENS, -8.0, 8.0);
         x[..5].copy_from_slice(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0]);
-        let formulas: [(Activation, fn(f64) -> f64); 6] = [
+        type Formula = fn(f64) -> f64;
+        let formulas: [(Activation, Formula); 6] = [
             (Activation::None, |x| x),
             (Activation::GeluErf, oracle::gelu64),
             (Activation::GeluTanh, oracle::gelu_tanh64),

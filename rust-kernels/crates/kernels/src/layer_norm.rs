@@ -1,7 +1,7 @@
 //! Layer normalisation of panels: statistics run down the features, so 64 tokens are normalised side by side.
 //!
 //! Per token: μ by a first pass, corrected by the mean of x − μ from a second one, which also gives the variance; then
-//! y = fma((x − μ)·(1 / √(var + ε)), γ, β). Sums run over four interleaved rows. All tiers give the same bits.
+//! y = fma((x − μ)·(1 / √(var + ε)), γ, β). Sums run over even and odd rows apart. All tiers give the same bits.
 
 use crate::code::{Code, Codes};
 use crate::error::{KernelError, expect_len};
@@ -39,6 +39,72 @@ impl LayerNorm<'_> {
     }
 }
 
+impl LayerNorm<'_> {
+    /// Mean and 1 / √(variance + ε) of the tokens in `N` vectors from lane `at` on.
+    #[inline(always)]
+    fn statistics<S: Simd, const N: usize>(&self, s: S, rows: &[[f32; TOKENS]], at: usize) -> ([S::F32; N], [S::F32; N]) {
+        let features = s.splat(rows.len() as f32);
+        let zero = s.splat(0.0);
+        // Even and odd rows apart: shorter chains of additions, and smaller errors.
+        let (pairs, rest) = rows.as_chunks::<2>();
+        let rest = rest.first();
+        let (mut even, mut odd) = ([zero; N], [zero; N]);
+        for [a, b] in pairs {
+            add(s, a, at, &mut even);
+            add(s, b, at, &mut odd);
+        }
+        if let Some(last) = rest {
+            add(s, last, at, &mut even);
+        }
+        let mut mean = [zero; N];
+        for i in 0..N {
+            mean[i] = s.div(s.add(even[i], odd[i]), features);
+        }
+        let (mut even, mut odd) = (([zero; N], [zero; N]), ([zero; N], [zero; N]));
+        for [a, b] in pairs {
+            add_centred(s, a, at, &mean, &mut even);
+            add_centred(s, b, at, &mean, &mut odd);
+        }
+        if let Some(last) = rest {
+            add_centred(s, last, at, &mean, &mut even);
+        }
+        let mut factor = [zero; N];
+        for i in 0..N {
+            let correction = s.div(s.add(even.0[i], odd.0[i]), features);
+            let variance = s.div(s.add(even.1[i], odd.1[i]), features);
+            // The subtraction may leave a negative rest where all values are equal. The order keeps NaN.
+            let variance = s.max(zero, s.fnma(correction, correction, variance));
+            mean[i] = s.add(mean[i], correction);
+            factor[i] = s.div(s.splat(1.0), s.sqrt(s.add(variance, s.splat(self.epsilon))));
+        }
+        (mean, factor)
+    }
+}
+
+/// sums ← sums + row
+#[inline(always)]
+fn add<S: Simd, const N: usize>(s: S, row: &[f32; TOKENS], at: usize, sums: &mut [S::F32; N]) {
+    for i in 0..N {
+        sums[i] = s.add(sums[i], s.load(&row[at + 16 * i..]));
+    }
+}
+
+/// The same with row − mean, and with its squares.
+#[inline(always)]
+fn add_centred<S: Simd, const N: usize>(
+    s: S,
+    row: &[f32; TOKENS],
+    at: usize,
+    mean: &[S::F32; N],
+    (sums, squares): &mut ([S::F32; N], [S::F32; N]),
+) {
+    for i in 0..N {
+        let centred = s.sub(s.load(&row[at + 16 * i..]), mean[i]);
+        sums[i] = s.add(sums[i], centred);
+        squares[i] = s.fma(centred, centred, squares[i]);
+    }
+}
+
 struct Normalise<'a, 'b> {
     norm: &'a LayerNorm<'a>,
     x: &'a mut [f32],
@@ -52,35 +118,15 @@ impl SimdOp for Normalise<'_, '_> {
     type Output = ();
     #[inline(always)]
     fn eval<S: Simd>(mut self, s: S) {
-        let features = s.splat(self.norm.gamma.len() as f32);
         let rows = self.x.as_chunks_mut::<TOKENS>().0;
         let zero = s.splat(0.0);
-        let mut shift = [zero; REGS];
-        let mut factor = [zero; REGS];
-        for i in 0..REGS {
-            let at = 16 * i;
-            // Four interleaved sums: shorter chains of additions, and smaller errors.
-            let mut sums = [zero; 4];
-            for rows in rows.chunks(4) {
-                for (sum, row) in sums.iter_mut().zip(rows) {
-                    *sum = s.add(*sum, s.load(&row[at..]));
-                }
+        let (mut shift, mut factor) = ([zero; REGS], [zero; REGS]);
+        if S::REGISTERS >= 32 {
+            (shift, factor) = self.norm.statistics(s, rows, 0);
+        } else {
+            for i in 0..REGS {
+                ([shift[i]], [factor[i]]) = self.norm.statistics(s, rows, 16 * i);
             }
-            let mean = s.div(total(s, sums), features);
-            let (mut sums, mut squares) = ([zero; 4], [zero; 4]);
-            for rows in rows.chunks(4) {
-                for ((sum, square), row) in sums.iter_mut().zip(&mut squares).zip(rows) {
-                    let centred = s.sub(s.load(&row[at..]), mean);
-                    *sum = s.add(*sum, centred);
-                    *square = s.fma(centred, centred, *square);
-                }
-            }
-            let correction = s.div(total(s, sums), features);
-            let variance = s.fnma(correction, correction, s.div(total(s, squares), features));
-            // The subtraction may leave a negative rest where all values are equal. The order keeps NaN.
-            let variance = s.max(zero, variance);
-            shift[i] = s.add(mean, correction);
-            factor[i] = s.div(s.splat(1.0), s.sqrt(s.add(variance, s.splat(self.norm.epsilon))));
         }
         let parameters = self.norm.gamma.iter().zip(self.norm.beta);
         for (index, (row, (gamma, beta))) in rows.iter_mut().zip(parameters).enumerate() {
@@ -96,12 +142,6 @@ impl SimdOp for Normalise<'_, '_> {
             }
         }
     }
-}
-
-/// (a + c) + (b + d)
-#[inline(always)]
-fn total<S: Simd>(s: S, [a, b, c, d]: [S::F32; 4]) -> S::F32 {
-    s.add(s.add(a, c), s.add(b, d))
 }
 
 #[cfg(test)]

@@ -107,8 +107,10 @@ impl SimdOp for ToRows<'_> {
                     let mut lanes = [0.0; 16];
                     s.store(&mut lanes, values);
                     let target = &self.y[*row as usize * self.features + feature..][..count];
-                    for (target, value) in target.iter().zip(lanes) {
-                        target.set(value);
+                    match target.first_chunk::<16>() {
+                        // A whole vector, which the compiler copies as one.
+                        Some(target) => (0..16).for_each(|i| target[i].set(lanes[i])),
+                        None => target.iter().zip(lanes).for_each(|(target, value)| target.set(value)),
                     }
                 }
             }

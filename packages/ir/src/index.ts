@@ -1,10 +1,12 @@
 export { addDims, broadcastShapes, dimProduct, divideDims, multiplyDims, subtractDims, unifyDims } from './dims';
 export { type EvaluateGraphOptions, evaluateGraph } from './evaluate-graph';
 export type { IrConfig, IrExtra, IrOperator, IrScalar, IrTensor } from './format/config';
+export { encodeOriginalIr, writeOriginalIr } from './format/original/encode';
+export type { OriginalIrOptions } from './format/original/lowering';
 export { parseConfig } from './format/parse-config';
 export { printConfig } from './format/print-config';
 export { type IrSource, irToGraph, readIr } from './format/read-ir';
-export { encodeIr, type WriteIrOptions, writeIr } from './format/write-ir';
+export { type EncodedIr, encodeIr, type WriteIrOptions, writeIr } from './format/write-ir';
 export { type Attributes, type AttributeValue, Graph, type Node, type Value } from './graph';
 export { type InferResult, type InferredValue, inferShapes, shapeDataInputs } from './infer';
 export { type EvaluateNodeOptions, evaluateNode, type InferNodeOptions, inferNode } from './infer-node';

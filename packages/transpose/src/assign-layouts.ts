@@ -50,7 +50,7 @@ export class LayoutAssignment {
   private wantedOf(value: string): Set<Layout> {
     const found = new Set<Layout>(this.graph.outputs.includes(value) ? ['plain'] : []);
     for (const node of this.consumers.get(value) ?? [])
-      node.inputs.forEach((input, slot) => input === value && found.add(this.wanted(node, slot)));
+      for (const [slot, input] of node.inputs.entries()) if (input === value) found.add(this.wanted(node, slot));
     return found;
   }
 

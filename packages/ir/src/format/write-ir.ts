@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Graph } from '../graph';
-import { FORMAT_VERSION } from './config';
+import { FORMAT_VERSION, type IrConfig, type IrExtra } from './config';
 import { graphToIr } from './from-graph';
 import { printConfig } from './print-config';
 import { saveFiles } from './save-files';
@@ -10,9 +10,21 @@ export interface WriteIrOptions {
   readonly force?: boolean;
 }
 
+/** The text of conf.yaml, the parts of model.bin and the digest of the latter. */
+export interface EncodedIr {
+  readonly config: string;
+  readonly weights: readonly Uint8Array[];
+  readonly digest: string;
+}
+
 /** conf.yaml and the parts of model.bin that a graph is saved as. The same graph gives the same bytes. */
-export function encodeIr(graph: Graph): { config: string; weights: readonly Uint8Array[]; digest: string } {
+export function encodeIr(graph: Graph): EncodedIr {
   const { config, weights, shapes } = graphToIr(graph);
+  return sealIr(config, weights, shapes);
+}
+
+/** Adds what ties conf.yaml to its weights. */
+export function sealIr(config: Omit<IrConfig, 'extra'>, weights: readonly Uint8Array[], shapes: IrExtra['shapes']): EncodedIr {
   const hash = createHash('sha256');
   let size = 0;
   for (const part of weights) {

@@ -6,9 +6,9 @@ import { dtypeFromFile } from '../dtypes';
 import { OriginalAttributes } from './attributes';
 import { unfoldBias } from './integer-bias';
 import { readLinearInputs } from './linear-inputs';
+import { PADDING_VALUE } from './lower-embeddings';
 import type { Ranges, View } from './view';
 
-const PADDING_VALUE = -10000;
 /** The original names tensors with an output number, as TensorFlow does. */
 const plainName = (name: string): string => name.replace(/:0$/, '');
 
@@ -179,8 +179,10 @@ const outputDtype = (attributes: OriginalAttributes): 'f32' | 'u8' | 's8' => {
 function liftReshape(lift: Lift, operator: IrOperator, attributes: OriginalAttributes): View {
   const source = lift.view(operator.inputs[0]!, operator);
   if (source.kind === 'constant' && operator.inputs.length === 2) return { kind: 'positions', table: source.name };
-  if (source.kind !== 'plain') return source;
   const dims = attributes.integers('dst_shape') ?? [-1];
+  const heads = headsOf(dims);
+  if (source.kind === 'tokens' && heads) return { ...source, heads };
+  if (source.kind !== 'plain') return source;
   const shape = lift.graph.addConstant(`${operator.name}/shape`, s64(dims));
   return { kind: 'plain', name: lift.add(operator, 'Reshape', [source.name, shape], {}) };
 }

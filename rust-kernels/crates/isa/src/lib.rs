@@ -181,6 +181,23 @@ mod tests {
     }
 
     #[test]
+    fn the_environment_variable_caps_the_best_tier() {
+        const NAME: &str = "tests::the_environment_variable_caps_the_best_tier";
+        if std::env::var_os("NE_ISA_CHILD").is_some() {
+            println!("best is {}", Isa::best().tier().name());
+            return;
+        }
+        // The variable is read once, so each value needs a process of its own.
+        for tier in Tier::ALL {
+            let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+            child.args(["--exact", NAME, "--nocapture"]).env("NE_ISA_CHILD", "1").env("NE_MAX_CPU_ISA", tier.name().to_uppercase());
+            let output = child.output().unwrap();
+            let want = format!("best is {}", Isa::capped(tier).tier().name());
+            assert!(String::from_utf8_lossy(&output.stdout).contains(&want), "{want}, got {output:?}");
+        }
+    }
+
+    #[test]
     fn names_parse_back() {
         for tier in Tier::ALL {
             assert_eq!(Tier::parse(&tier.name().to_uppercase()), Some(tier));

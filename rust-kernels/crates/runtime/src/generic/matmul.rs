@@ -101,7 +101,7 @@ impl<T: Factor<W>, W: Product> Kernel for MatMul<T, W> {
                 }
             });
         };
-        self.geometry.compute(self.isa, units, |at, _| a[at].load(), |at, _| b[at].load(), store)
+        self.geometry.compute(self.isa, units, (a, |x, _| x.load()), (b, |x, _| x.load()), store)
     }
 }
 
@@ -143,9 +143,9 @@ impl<A: Element + Into<i32>, B: Element + Into<i32>> Kernel for MatMulInteger<A,
         let (a, b, y) = (x.get::<A>(0)?, x.get::<B>(1)?, y.take::<i32>(0)?);
         let (zero_a, zero_b) = (x.optional::<A>(2)?, x.optional::<B>(3)?);
         let (first, n) = (units.start, self.geometry.n);
-        let load_a = |at: usize, row: usize| a[at].into() - zero_a.map_or(0, |zero| zero[row % zero.len()].into());
-        let load_b = |at: usize, column: usize| b[at].into() - zero_b.map_or(0, |zero| zero[column % zero.len()].into());
-        self.geometry.compute(self.isa, units, load_a, load_b, |row, column, sums: &[i32]| {
+        let load_a = |x: A, row: usize| x.into() - zero_a.map_or(0, |zero| zero[row % zero.len()].into());
+        let load_b = |x: B, column: usize| x.into() - zero_b.map_or(0, |zero| zero[column % zero.len()].into());
+        self.geometry.compute(self.isa, units, (a, load_a), (b, load_b), |row, column, sums: &[i32]| {
             y[(row - first) * n + column..][..sums.len()].copy_from_slice(sums);
         })
     }

@@ -33,6 +33,7 @@ mod strided;
 pub mod tensor;
 mod topk;
 mod unary;
+mod vector;
 mod walk;
 
 pub use spec::{GenericError, GenericOp, TensorSpec};

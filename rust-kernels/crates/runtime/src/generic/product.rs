@@ -91,14 +91,14 @@ impl Geometry {
 
     /// Computes `rows` of the result.
     ///
-    /// `load_a(at, row)` and `load_b(at, column)` give element `at` of an operand, which lies in that row or column of its matrix;
+    /// `load_a(x, row)` and `load_b(x, column)` turn an element of that row or column of its matrix into a factor;
     /// `store(row, column, sums)` takes neighbouring results of a row, counted over all products.
-    pub fn compute<W: Product>(
+    pub fn compute<A: Copy, B: Copy, W: Product>(
         &self,
         isa: Isa,
         rows: Range<usize>,
-        load_a: impl Fn(usize, usize) -> W + Copy,
-        load_b: impl Fn(usize, usize) -> W + Copy,
+        (a, load_a): (&[A], impl Fn(A, usize) -> W),
+        (b, load_b): (&[B], impl Fn(B, usize) -> W),
         mut store: impl FnMut(usize, usize, &[W]),
     ) -> Result<(), GenericError> {
         let depth = self.k.min(DEPTH);
@@ -111,7 +111,8 @@ impl Geometry {
             let to = rows.end.min((matrix + 1) * self.m);
             let mut matrices = [0, 0];
             self.batches.runs(matrix..matrix + 1, |run| matrices = run.offset);
-            let [base_a, base_b] = [matrices[0] * self.m * self.k, matrices[1] * self.k * self.n];
+            let a = &a[matrices[0] * self.m * self.k..][..self.m * self.k];
+            let b = &b[matrices[1] * self.k * self.n..][..self.k * self.n];
             let inside = from - matrix * self.m..to - matrix * self.m;
             for column in (0..self.n).step_by(WIDTH) {
                 let columns = column..self.n.min(column + WIDTH);
@@ -119,18 +120,11 @@ impl Geometry {
                 sums.fill(W::ZERO);
                 for k in (0..self.k).step_by(DEPTH) {
                     let ks = k..self.k.min(k + DEPTH);
-                    for (k, packed) in ks.clone().zip(packed_b.chunks_exact_mut(WIDTH)) {
-                        for (column, packed) in columns.clone().zip(packed) {
-                            *packed = load_b(base_b + k * self.b[0] + column * self.b[1], column);
-                        }
-                    }
-                    for (rows, sums) in sums.chunks_mut(ROWS * WIDTH).enumerate() {
-                        let first = inside.start + rows * ROWS;
-                        for (k, packed) in ks.clone().zip(packed_a.chunks_exact_mut(ROWS)) {
-                            for (row, packed) in (first..inside.end).zip(packed) {
-                                *packed = load_a(base_a + row * self.a[0] + k * self.a[1], row);
-                            }
-                        }
+                    pack::<_, _, WIDTH>(&mut packed_b, b, (ks.clone(), self.b[0]), (columns.clone(), self.b[1]), &load_b);
+                    for (n, sums) in sums.chunks_mut(ROWS * WIDTH).enumerate() {
+                        let first = inside.start + n * ROWS;
+                        let rows = first..inside.end.min(first + ROWS);
+                        pack::<_, _, ROWS>(&mut packed_a, a, (ks.clone(), self.a[1]), (rows, self.a[0]), &load_a);
                         isa.dispatch(Tile { depth: ks.len(), a: &packed_a, b: &packed_b, sums });
                     }
                 }
@@ -141,6 +135,35 @@ impl Geometry {
             from = to;
         }
         Ok(())
+    }
+}
+
+/// Arranges a block of a matrix as `[k][lane]` with `LANES` lanes, reading along whichever side is contiguous. Both sides come with
+/// how far one step moves in the matrix; lanes beyond those given keep what they held.
+fn pack<X: Copy, W: Copy, const LANES: usize>(
+    packed: &mut [W],
+    matrix: &[X],
+    (ks, k_stride): (Range<usize>, usize),
+    (lanes, lane_stride): (Range<usize>, usize),
+    load: impl Fn(X, usize) -> W,
+) {
+    if lane_stride == 1 {
+        for (k, packed) in ks.zip(packed.chunks_exact_mut(LANES)) {
+            let source = &matrix[k * k_stride..][lanes.clone()];
+            for ((lane, &x), packed) in lanes.clone().zip(source).zip(packed) {
+                *packed = load(x, lane);
+            }
+        }
+        return;
+    }
+    for (at, lane) in lanes.enumerate() {
+        let source = &matrix[lane * lane_stride + ks.start * k_stride..];
+        let lane_of = packed.chunks_exact_mut(LANES).take(ks.len());
+        if k_stride == 1 {
+            lane_of.zip(source).for_each(|(packed, &x)| packed[at] = load(x, lane));
+        } else {
+            lane_of.zip(source.iter().step_by(k_stride)).for_each(|(packed, &x)| packed[at] = load(x, lane));
+        }
     }
 }
 

@@ -3,6 +3,9 @@
 use super::numeric::{Arithmetic, Float, Real, dispatch};
 use super::spec::{GenericError, Kernel, Plan, Step, expect_axis, expect_dims, expect_dtype};
 use super::tensor::{Inputs, Outputs};
+use super::vector::SoftmaxRows;
+use crate::program::DType;
+use neural_engine_isa::Isa;
 use serde::Deserialize;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -10,13 +13,13 @@ use std::ops::Range;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Attrs {
-    function: SoftmaxFunction,
+    function: Function,
     axis: usize,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "snake_case")]
-enum SoftmaxFunction {
+enum Function {
     Softmax,
     LogSoftmax,
     /// 1 at the first largest element, 0 elsewhere.
@@ -31,13 +34,30 @@ pub(super) fn plan(step: &Step<'_>) -> Result<Plan, String> {
     expect_axis(attrs.axis, x.dims.len())?;
     let (outer, length, inner) = x.around(attrs.axis);
     let cost = x.len().saturating_mul(16);
+    if (attrs.function, x.dtype, inner) == (Function::Softmax, DType::F32, 1) {
+        return Plan::new(outer, x.len().saturating_mul(4), Rows { length, isa: Isa::best() });
+    }
     dispatch!(real, x.dtype, "input", T => {
         Plan::new(outer, cost, Softmax::<T> { function: attrs.function, length, inner, element: PhantomData })
     })
 }
 
+/// The common case: f32 along the last axis.
+struct Rows {
+    length: usize,
+    isa: Isa,
+}
+
+impl Kernel for Rows {
+    fn run(&self, units: Range<usize>, x: &Inputs<'_>, y: &mut Outputs<'_>) -> Result<(), GenericError> {
+        let x = &x.get::<f32>(0)?[units.start * self.length..units.end * self.length];
+        self.isa.dispatch(SoftmaxRows { length: self.length, x, y: y.take::<f32>(0)? });
+        Ok(())
+    }
+}
+
 struct Softmax<T> {
-    function: SoftmaxFunction,
+    function: Function,
     length: usize,
     inner: usize,
     element: PhantomData<T>,
@@ -65,7 +85,7 @@ impl<T: Real> Softmax<T> {
                 top = i;
             }
         }
-        if self.function == SoftmaxFunction::Hardmax {
+        if self.function == Function::Hardmax {
             for i in 0..self.length {
                 y[i * self.inner] = T::narrow(if i == top { T::Wide::ONE } else { T::Wide::ZERO });
             }
@@ -78,7 +98,7 @@ impl<T: Real> Softmax<T> {
             sum += power.to_f64();
             y[i * self.inner] = T::narrow(power);
         }
-        if self.function == SoftmaxFunction::Softmax {
+        if self.function == Function::Softmax {
             let total = T::Wide::from_f64(sum);
             for i in 0..self.length {
                 // 16-bit floats would lose bits if the stored power were divided.

@@ -5,6 +5,7 @@ use super::element::{Bool, Element};
 use super::numeric::{Arithmetic, Float, Numeric, Real, dispatch};
 use super::spec::{GenericError, Kernel, Plan, Step, expect_dims, expect_dtype};
 use super::tensor::{Inputs, Outputs};
+use super::vector;
 use crate::program::DType;
 use serde::Deserialize;
 use std::marker::PhantomData;
@@ -97,6 +98,9 @@ pub(super) fn plan(step: &Step<'_>) -> Result<Plan, String> {
     let size = y.len();
     let classifies = matches!(attrs.function, Function::IsNan | Function::IsInf);
     expect_dtype("output", y.dtype, if classifies { DType::Bool } else { x.dtype })?;
+    if let (DType::F32, Some(function)) = (x.dtype, vector_form(attrs.function)) {
+        return vector::plan(function, size);
+    }
     match (attrs.function, x.dtype) {
         _ if classifies => dispatch!(real, x.dtype, "input", T => map(size, 1, classify::<T>(&attrs))),
         (Function::Not, DType::Bool) => map(size, 1, |x: Bool| Bool::from(!x.is_true())),
@@ -121,6 +125,21 @@ pub(super) fn plan(step: &Step<'_>) -> Result<Plan, String> {
             })
         }
     }
+}
+
+/// What f32 computes on vectors.
+fn vector_form(function: Function) -> Option<vector::Function> {
+    Some(match function {
+        Function::Exp => vector::Function::Exp,
+        Function::Erf => vector::Function::Erf,
+        Function::Tanh => vector::Function::Tanh,
+        Function::Sigmoid => vector::Function::Sigmoid,
+        Function::GeluErf => vector::Function::GeluErf,
+        Function::GeluTanh => vector::Function::GeluTanh,
+        Function::Sqrt => vector::Function::Sqrt,
+        Function::Reciprocal => vector::Function::Reciprocal,
+        _ => return None,
+    })
 }
 
 fn classify<T: Real>(attrs: &Attrs) -> impl Fn(T) -> Bool + Send + Sync + 'static {

@@ -103,7 +103,8 @@ export class Session implements AsyncDisposable {
 
   private async execute(feeds: Feeds, options: RunOptions, measure: boolean) {
     if (this.closed) throw new EngineError('E_USAGE', 'run', 'the session is closed');
-    options.signal?.throwIfAborted();
+    if (options.signal?.aborted)
+      throw new EngineError('E_ABORTED', 'run', 'aborted before the run began', { cause: options.signal.reason });
     const inputs = bindFeeds(this.model.inputs, feeds);
     const { program, outputs: ports } = this.planFor(inputs, options.taps ?? []);
     const results = ports.map(({ name, dtype, dims }): Tensor => {

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { EngineError } from '@neural-engine/core';
+import { EngineError, type Shape } from '@neural-engine/core';
 import type { Graph } from '@neural-engine/ir';
 import { readModel } from '@neural-engine/onnx';
 import { describe, expect, it } from 'vitest';
@@ -147,6 +147,35 @@ describe.runIf(SHARED)('real exports', () => {
     const outputs = runGraph(graph, stored);
     for (const name of graph.outputs) expect(distance(outputs.get(name)!, stored.get(name)!), name).toBeLessThan(3e-5);
   });
+
+  const dims: [string, (input: string) => Shape][] = [
+    ['fixed', () => [3, 12]],
+    ['of a fixed batch', () => [3, 'sequence']],
+    ['of a fixed sequence', () => ['batch', 12]],
+    ['named per input', (input) => [`batch_${input}`, `sequence_${input}`]],
+    ['without names', () => [null, null]],
+  ];
+  const kinds = [
+    'bert-qa-old-ts14',
+    'bert-cls-new-sdpa-dynamo20',
+    'distilbert-qa-new-sdpa-ts17',
+    'distilbert-qa-old-dynamo18',
+    'minilm-base-new-ts11',
+  ];
+
+  it.each(dims.flatMap(([what, shape]) => kinds.map((name) => [name, what, shape] as const)))(
+    'compiles %s with dims %s',
+    async (name, _, shape) => {
+      const model = await readModel(`${exportsFolder}${name}.onnx`);
+      for (const input of model.graph.inputs) input.shape = shape(input.name);
+      const graph = compile(model);
+      expect(histogram(graph)).toMatchObject({ Embeddings: 1, LayerNorm: 5, PaddingMask: 1, Attention: 2 });
+      expect(graph.nodes.length).toBeLessThan(26);
+      const stored = readNpz(`${exportsFolder}${name}.npz`);
+      const outputs = runGraph(graph, stored);
+      for (const output of graph.outputs) expect(distance(outputs.get(output)!, stored.get(output)!)).toBeLessThan(3e-5);
+    },
+  );
 
   it.each(['bert-qa-new-sdpa-ts14', 'bert-cls-old-dynamo18', 'minilm-base-new-ts11'])('imports %s operator by operator', async (name) => {
     const graph = importModel(await readModel(`${exportsFolder}${name}.onnx`));

@@ -9,6 +9,8 @@ export interface PassReport {
   readonly hits: number;
   /** Near misses it left alone. */
   readonly declined: readonly { readonly node: string; readonly op: string; readonly reason: string }[];
+  /** What it assumed. */
+  readonly notes: readonly string[];
   /** Why it did not run, where it did not. */
   readonly skipped?: string;
 }
@@ -44,7 +46,8 @@ function summarize(events: readonly PassEvent[]): ExplainReport {
     return {
       pass,
       summary,
-      hits: own.filter((event) => event.kind === 'hit').length,
+      hits: own.filter((event) => event.kind === 'hit' || event.kind === 'note').length,
+      notes: own.flatMap((event) => (event.kind === 'note' ? [event.message] : [])),
       declined,
       ...(skipped?.kind === 'skipped' && { skipped: skipped.reason }),
     };
@@ -55,8 +58,9 @@ function summarize(events: readonly PassEvent[]): ExplainReport {
 export function formatReport(report: ExplainReport): string {
   const width = Math.max(...report.map(({ pass }) => pass.length));
   return report
-    .flatMap(({ pass, summary, hits, declined, skipped }) => [
+    .flatMap(({ pass, summary, hits, notes, declined, skipped }) => [
       `${pass.padEnd(width)}  ${skipped ?? `${hits} ${hits === 1 ? 'hit' : 'hits'}`.padStart(9)}  ${summary}`,
+      ...notes.map((note) => `${' '.repeat(width + 2)}${note}`),
       ...declined.map(({ node, op, reason }) => `${' '.repeat(width + 2)}declined ${op} "${node}": ${reason}`),
     ])
     .join('\n');

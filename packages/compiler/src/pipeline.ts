@@ -23,6 +23,7 @@ import {
 import { fusePaddingMask } from './passes/fuse-padding-mask';
 import { insertQuantization } from './passes/insert-quantization';
 import { mergeDuplicates } from './passes/merge-duplicates';
+import { unifyTokenShapes } from './passes/unify-token-shapes';
 import type { Pass } from './rewrite';
 
 /** A pass and why it stands where it stands. */
@@ -37,6 +38,7 @@ const entry = (pass: Pass, reason: string): PipelineEntry => ({ pass, reason });
  * All passes in order: canonicalize → fold → fuse. A pass may stand here more than once; a switch by its name holds for every place.
  */
 export const PIPELINE: readonly PipelineEntry[] = [
+  entry(unifyTokenShapes, 'all that follows compares shapes'),
   entry(eliminateNoOps, 'patterns need not look through operators that do nothing'),
   entry(foldConstants, 'weights behind casts and computed dims become visible as constants'),
   entry(expandQLinearMatMul, 'brings one kind of quantised file into the form of the other'),

@@ -1,4 +1,4 @@
-import type { Dim, Shape } from '@neural-engine/core';
+import type { Dim, Shape, Tensor } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
 import type { KnownValues } from './known-values';
 import { integersOf, scalarValue } from './tensor-facts';
@@ -22,6 +22,8 @@ export class IndexTrace {
 
   /** What counting vector a value holds, broadcast or not; undefined where it is something else. */
   indexOf(name: string): IndexFact | undefined {
+    const constant = this.graph.constant(name);
+    if (constant) return countingConstant(constant);
     const node = this.producers.get(name);
     if (!node) return undefined;
     const input = node.inputs[0] ?? '';
@@ -120,4 +122,43 @@ export function insertOnes(shape: Shape, axes: readonly number[]): Shape {
   const at = new Set(axes.map((axis) => (axis < 0 ? axis + rank : axis)));
   const rest = shape[Symbol.iterator]();
   return Array.from({ length: rank }, (_, i) => (at.has(i) ? 1 : (rest.next().value ?? null)));
+}
+
+/** Index constants up to this many elements are looked through. */
+const MAX_ELEMENTS = 2 ** 20;
+
+/** The positions in the last axis of a constant, each as a constant without it: the operands of a gather by tuples. */
+export function lastAxisParts(tensor: Tensor): Tensor[] {
+  const width = tensor.dims.at(-1) ?? 0;
+  if (tensor.data.length > MAX_ELEMENTS || !integersOf(tensor) || width > 8) return [];
+  const all = integersOf(tensor)!;
+  return Array.from({ length: width }, (_, part) => ({
+    dtype: 's32',
+    dims: tensor.dims.slice(0, -1),
+    data: Int32Array.from(all.filter((_, i) => i % width === part)),
+  }));
+}
+
+/** A constant that counts along one axis and repeats along all others; one number throughout counts to 1. */
+export function countingConstant(tensor: Tensor): IndexFact | undefined {
+  if (tensor.data.length === 0 || tensor.data.length > MAX_ELEMENTS) return undefined;
+  const values = integersOf(tensor);
+  if (!values) return undefined;
+  const start = values[0]!;
+  if (values.every((value) => value === start)) return { start, length: 1, shape: tensor.dims.map(() => 1) };
+  let stride = 1;
+  for (let axis = tensor.dims.length - 1; axis >= 0; axis--) {
+    const length = tensor.dims[axis]!;
+    if (length > 1 && values[stride] === start + 1) {
+      const counts = values.every((value, i) => value === start + (Math.floor(i / stride) % length));
+      return counts ? { start, length, shape: tensor.dims.map((dim, i) => (i === axis ? dim : 1)) } : undefined;
+    }
+    stride *= length;
+  }
+  return undefined;
+}
+
+/** Whether a constant holds 0, 1, 2, … in the order of its elements. */
+export function isInOrder(tensor: Tensor): boolean {
+  return tensor.data.length <= MAX_ELEMENTS && (integersOf(tensor)?.every((value, i) => value === i) ?? false);
 }

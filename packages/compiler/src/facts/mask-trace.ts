@@ -1,6 +1,6 @@
 import type { Shape } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
-import { IndexTrace } from './index-trace';
+import { countingConstant, type IndexFact, IndexTrace, isInOrder, lastAxisParts } from './index-trace';
 import type { KnownValues } from './known-values';
 import { sameShape } from './shape-facts';
 import { elementNumber } from './tensor-facts';
@@ -155,15 +155,24 @@ export class MaskTrace {
   /** mask[b, k] by pairs of counted positions. */
   private gatherPairs(node: Node, name: string): MaskFact | undefined {
     const mask = this.of(node.inputs[0]!);
-    const pairs = this.producers.get(node.inputs[1]!);
     const { shape } = this.graph.value(name);
     if (mask?.shape.length !== 2 || Number(node.attributes['batch_dims'] ?? 0) !== 0) return undefined;
-    if (pairs?.op !== 'Concat' || pairs.inputs.length !== 2 || !shape) return undefined;
-    const axis = Number(pairs.attributes['axis']);
-    if (axis !== -1 && axis !== shape.length) return undefined;
-    const [row, column] = pairs.inputs.map((input) => this.index.indexOf(input));
-    if (row?.shape.at(-1) !== 1 || column?.shape.at(-1) !== 1) return undefined;
-    return this.gathered(mask, row, column, -1);
+    const [row, column] = this.pairsOf(node.inputs[1]!, shape?.length) ?? [];
+    return row && column && this.gathered(mask, row, column);
+  }
+
+  /** The two counted positions of a gather by pairs: a constant, or two vectors joined in a last axis. */
+  private pairsOf(name: string, rank: number | undefined): (IndexFact | undefined)[] | undefined {
+    const constant = this.graph.constant(name);
+    if (constant) return constant.dims.at(-1) === 2 ? lastAxisParts(constant).map(countingConstant) : undefined;
+    const node = this.producers.get(name);
+    if (node?.op !== 'Concat' || node.inputs.length !== 2) return undefined;
+    const axis = Number(node.attributes['axis']);
+    if (axis !== -1 && axis !== rank) return undefined;
+    return node.inputs.map((input) => {
+      const fact = this.index.indexOf(input);
+      return fact?.shape.at(-1) === 1 ? { ...fact, shape: fact.shape.slice(0, -1) } : undefined;
+    });
   }
 
   /** The same by b · S + k into the flattened mask. */
@@ -171,9 +180,12 @@ export class MaskTrace {
     const flat = this.of(node.inputs[0]!);
     const sum = this.producers.get(node.inputs[1]!);
     const { shape } = this.graph.value(name);
-    if (!flat || !shape || Number(node.attributes['axis'] ?? 0) !== 0 || sum?.op !== 'Add') return undefined;
+    if (!flat || !shape || Number(node.attributes['axis'] ?? 0) !== 0) return undefined;
     const source = this.graph.value(flat.source).shape!;
-    if (flat.shape.slice(1).some((dim) => dim !== 1) || sameShape(flat.shape, source)) return undefined;
+    if (flat.shape.slice(1).some((dim) => dim !== 1)) return undefined;
+    const constant = this.graph.constant(node.inputs[1]);
+    if (constant) return constant.data.length === flat.shape[0] && isInOrder(constant) ? { ...flat, shape } : undefined;
+    if (sum?.op !== 'Add' || sameShape(flat.shape, source)) return undefined;
     for (const [columns, rows] of [sum.inputs, [...sum.inputs].reverse()] as [string, string][]) {
       const column = this.index.indexOf(columns);
       const product = this.producers.get(rows);
@@ -190,22 +202,15 @@ export class MaskTrace {
   }
 
   /** Rows and columns counted from 0 over the whole mask, rows on an axis before the columns' axis. */
-  private gathered(
-    mask: MaskFact,
-    row: { start: number; length: unknown; shape: Shape },
-    column: typeof row,
-    end?: number,
-  ): MaskFact | undefined {
-    const [batch, sequence] = mask.shape;
+  private gathered(mask: MaskFact, row: IndexFact, column: IndexFact): MaskFact | undefined {
+    const [batch, sequence] = this.graph.value(mask.source).shape!;
     if (row.start !== 0 || column.start !== 0 || row.length !== batch || column.length !== sequence || batch === null || sequence === null)
       return undefined;
     const rank = Math.max(row.shape.length, column.shape.length);
-    const at = (shape: Shape, i: number) => shape[i - rank + shape.length] ?? 1;
-    const rowAxis = row.shape.length === rank ? row.shape.findIndex((dim) => dim !== 1) : -1;
-    const columnAxis = rank - column.shape.length + column.shape.findIndex((dim) => dim !== 1);
-    const shape = Array.from({ length: rank }, (_, i) => (at(row.shape, i) === 1 ? at(column.shape, i) : at(row.shape, i)));
-    if (batch !== 1 && sequence !== 1 && (rowAxis < 0 || rowAxis >= columnAxis)) return undefined;
-    return { ...mask, shape: end === undefined ? shape : shape.slice(0, end) };
+    const at = (shape: Shape, i: number): Shape[number] => shape[i - rank + shape.length] ?? 1;
+    const axisOf = (fact: IndexFact): number => rank - fact.shape.length + fact.shape.findIndex((dim) => dim !== 1);
+    if (batch !== 1 && sequence !== 1 && axisOf(row) >= axisOf(column)) return undefined;
+    return { ...mask, shape: Array.from({ length: rank }, (_, i) => (at(row.shape, i) === 1 ? at(column.shape, i) : at(row.shape, i))) };
   }
 
   /** The number that a constant holds throughout, if its rank is at most `rank` and its dims are all 1 or it is small. */

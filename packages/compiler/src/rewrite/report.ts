@@ -10,6 +10,7 @@ export type PassEvent =
       readonly added: readonly string[];
     }
   | { readonly kind: 'declined'; readonly pass: string; readonly node: string; readonly op: string; readonly reason: string }
+  | { readonly kind: 'note'; readonly pass: string; readonly node: string; readonly message: string }
   | { readonly kind: 'skipped'; readonly pass: string; readonly reason: string };
 
 /** Collects the events of one pass; a near miss that is seen on every sweep is told once. */
@@ -33,6 +34,12 @@ export class PassLog {
       covered: covered.map((node) => node.op),
       added: added.map((node) => node.op),
     });
+  }
+
+  /** The pass changed the graph at a value, or assumes something that a reader should know. */
+  note(node: string, message: string): void {
+    this.hits++;
+    this.emit({ kind: 'note', pass: this.pass, node, message });
   }
 
   /** The pass fits at `root` but must not be applied. */

@@ -46,7 +46,8 @@ describe('the dependency table', () => {
   it.each(Object.keys(ALLOWED))('%s declares what it imports', (name) => {
     const manifest = JSON.parse(readFileSync(join(packages, name, 'package.json'), 'utf8')) as { dependencies?: Record<string, string> };
     for (const file of sources(join(packages, name, 'src'))) {
-      for (const imported of importsOf(readFileSync(file, 'utf8'))) expect(Object.keys(manifest.dependencies ?? {}), file).toContain(imported);
+      for (const imported of importsOf(readFileSync(file, 'utf8')))
+        expect(Object.keys(manifest.dependencies ?? {}), file).toContain(imported);
     }
   });
 });

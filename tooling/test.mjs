@@ -1,6 +1,7 @@
 // All tests of both languages; the last line counts them.
-import { readFileSync, rmSync } from 'node:fs';
+
 import { spawnSync } from 'node:child_process';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pnpm, root, run } from './run.mjs';
@@ -8,20 +9,33 @@ import { pnpm, root, run } from './run.mjs';
 function typescript() {
   const report = join(root, 'node_modules', '.vitest-report.json');
   rmSync(report, { force: true });
-  const status = run('test TypeScript', [...pnpm, 'exec', 'vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], { allowFailure: true });
+  const status = run(
+    'test TypeScript',
+    [...pnpm, 'exec', 'vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+    { allowFailure: true },
+  );
   const counts = JSON.parse(readFileSync(report, 'utf8'));
   // A file that cannot even be loaded counts as a failed test.
   const broken = counts.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
-  return { status, passed: counts.numPassedTests, failed: counts.numFailedTests + broken, skipped: counts.numPendingTests + counts.numTodoTests };
+  return {
+    status,
+    passed: counts.numPassedTests,
+    failed: counts.numFailedTests + broken,
+    skipped: counts.numPendingTests + counts.numTodoTests,
+  };
 }
 
 function rust() {
   process.stderr.write('› test Rust\n');
-  const { status, stdout, stderr } = spawnSync('cargo', ['test', '--manifest-path', 'rust-kernels/Cargo.toml', '--workspace', '--quiet', '--no-fail-fast', '--', '--show-output'], {
-    cwd: root,
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-  });
+  const { status, stdout, stderr } = spawnSync(
+    'cargo',
+    ['test', '--manifest-path', 'rust-kernels/Cargo.toml', '--workspace', '--quiet', '--no-fail-fast', '--', '--show-output'],
+    {
+      cwd: root,
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+    },
+  );
   const text = `${stdout}\n${stderr}`;
   if (status !== 0) process.stderr.write(text);
   for (const line of new Set(text.split('\n').filter((line) => line.includes('not tested')))) process.stderr.write(`${line}\n`);

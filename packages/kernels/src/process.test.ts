@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
 /** Runs code in a process of its own, which has `ne` (this package) and `t` (its test programs) at hand. */
-function child(code: string, env: NodeJS.ProcessEnv = {}, prefix: string[] = []): SpawnSyncReturns<string> {
+function child(code: string, env: NodeJS.ProcessEnv = {}, prefix: string[] = [], flags: string[] = []): SpawnSyncReturns<string> {
   const url = (file: string): string => JSON.stringify(new URL(file, import.meta.url).href);
   const script = `
     import * as ne from ${url('./index.ts')};
@@ -16,7 +16,7 @@ function child(code: string, env: NodeJS.ProcessEnv = {}, prefix: string[] = [])
     };
     const run = (session, program, rows) => session.run(program, [new Float32Array(rows * 256)], [new Float32Array(rows * 256)]);
     ${code}`;
-  const args = [...prefix, process.execPath, '--conditions=source', '--import', 'tsx', '--input-type=module', '-e', script];
+  const args = [...prefix, process.execPath, ...flags, '--conditions=source', '--import', 'tsx', '--input-type=module', '-e', script];
   return spawnSync(args[0]!, args.slice(1), {
     encoding: 'utf8',
     timeout: 60_000,
@@ -85,6 +85,32 @@ it('works in the main thread and eight workers, and survives workers that are te
   expect([status, signal, stdout], stderr).toEqual([0, null, '1 8\n']);
 });
 
+it('lets sessions be collected, closed or forgotten, and does not grow with runs', () => {
+  const { status, stdout, stderr } = child(
+    `
+    const program = make(8, 1);
+    const refs = [];
+    for (let i = 0; i < 40; i++) {
+      const s = new ne.NativeSession({ threads: 2 });
+      await run(s, program, 8);
+      if (i % 2) await s.close();
+      refs.push(new WeakRef(s.handle));
+    }
+    for (let i = 0; i < 5; i++) { await new Promise((resolve) => setTimeout(resolve, 20)); gc(); }
+    console.log(refs.filter((ref) => ref.deref()).length <= 2);
+    const s = new ne.NativeSession({ threads: 2 });
+    const [x, y] = [new Float32Array(8 * 256), new Float32Array(8 * 256)];
+    const loop = async (count) => { for (let i = 0; i < count; i++) await s.run(program, [x], [y]); gc(); return process.memoryUsage().rss; };
+    const before = await loop(3_000);
+    console.log((await loop(20_000)) - before < 12 * 2 ** 20);
+    await s.close();`,
+    {},
+    [],
+    ['--expose-gc'],
+  );
+  expect([status, stdout], stderr).toEqual([0, 'true\ntrue\n']);
+});
+
 it('turns panics in calls and in pool threads into E_INTERNAL, and the next run is right', () => {
   const { status, signal, stdout, stderr } = child(
     `
@@ -108,6 +134,7 @@ it('runs with fewer threads where the system gives only one CPU or few processes
   const code = 'const s = new ne.NativeSession({ threads: 64 }); await run(s, make(300, 2), 300); console.log(s.threads); await s.close();';
   const one = child(`console.log(ne.isa().defaultThreads, ne.isa().allowedCpus.length); ${code}`, {}, ['taskset', '-c', '0']);
   expect([one.status, one.stdout], one.stderr).toEqual([0, '1 1\n64\n']);
+  expect(child('console.log(new ne.NativeSession().threads)', { NE_NUM_THREADS: '3' }).stdout).toBe('3\n');
 });
 
 it('caps the tier at NE_MAX_CPU_ISA, with the same integer results on every tier', () => {

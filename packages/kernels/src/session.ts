@@ -101,6 +101,8 @@ export class NativeSession implements AsyncDisposable {
     const { handle, mailbox } = this;
     this.closing ??= new Promise((resolve) => {
       mailbox.onClosed = () => {
+        // Native code refers to the mailbox: what it still held would never be collected.
+        mailbox.onClosed = undefined;
         handle.closed();
         resolve();
       };

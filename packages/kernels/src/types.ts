@@ -62,7 +62,7 @@ export interface OpenOptions {
 }
 
 export interface SessionOptions {
-  /** Threads that compute. Default: the physical cores this process may use, within cpuset and cgroup quota. */
+  /** Threads that compute. Default: `NE_NUM_THREADS`, else the physical cores this process may use, within cpuset and cgroup quota. */
   readonly threads?: number;
   /** Logical CPUs to pin the threads to, one each, in turn. Default: threads are not pinned. */
   readonly cores?: readonly number[];

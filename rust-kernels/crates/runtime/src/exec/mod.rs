@@ -78,7 +78,7 @@ impl Runner {
     /// Starts the other threads of the team; call it on the thread that will run.
     pub fn new(options: &TeamOptions, huge: bool) -> Runner {
         let team = Team::start(options);
-        let barrier = Barrier::new(team.threads());
+        let barrier = team.barrier();
         Runner { team, barrier, huge, arena: Memory::empty(), scratch: Vec::new(), spaces: Vec::new(), isa: Isa::best() }
     }
 

@@ -12,9 +12,9 @@ pub struct Barrier {
 }
 
 impl Barrier {
-    /// A barrier for that many threads.
-    pub fn new(threads: usize) -> Self {
-        Barrier { threads, arrived: AtomicUsize::new(0), released: Event::default() }
+    /// A barrier for that many threads; see [`Event::new`] for `spin`.
+    pub fn new(threads: usize, spin: bool) -> Self {
+        Barrier { threads, arrived: AtomicUsize::new(0), released: Event::new(spin) }
     }
 
     /// Returns once all threads have come. The last one runs `last` first; what any thread wrote before is visible to `last`, and what
@@ -39,7 +39,7 @@ mod tests {
     fn nobody_passes_before_all_have_come_and_one_is_last() {
         const THREADS: usize = 4;
         const ROUNDS: usize = 300;
-        let barrier = Barrier::new(THREADS);
+        let barrier = Barrier::new(THREADS, true);
         let (work, lasts) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..THREADS {

@@ -9,15 +9,28 @@ use std::time::{Duration, Instant};
 const SPIN: Duration = Duration::from_micros(40);
 
 /// A number that only grows; threads wait for it to leave a value.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Event {
+    spin: Duration,
     value: AtomicU32,
     parked: AtomicUsize,
     lock: Mutex<()>,
     wake: Condvar,
 }
 
+impl Default for Event {
+    fn default() -> Self {
+        Event::new(true)
+    }
+}
+
 impl Event {
+    /// At 0. Without `spin` waiters park at once: right where there are more threads than CPUs to run them.
+    pub fn new(spin: bool) -> Self {
+        let spin = if spin { SPIN } else { Duration::ZERO };
+        Event { spin, value: AtomicU32::new(0), parked: AtomicUsize::new(0), lock: Mutex::new(()), wake: Condvar::new() }
+    }
+
     /// The value now. What was written before the [`advance`](Self::advance) that made it is visible.
     pub fn now(&self) -> u32 {
         self.value.load(Ordering::Acquire)
@@ -57,7 +70,7 @@ impl Event {
                 std::hint::spin_loop();
             }
             let now = Instant::now();
-            if now >= *until.get_or_insert(now + SPIN) {
+            if now >= *until.get_or_insert(now + self.spin) {
                 return false;
             }
         }

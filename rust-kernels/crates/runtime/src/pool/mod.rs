@@ -9,7 +9,8 @@ mod event;
 pub use barrier::Barrier;
 pub use event::Event;
 
-use crate::sys::affinity::pin_to;
+use crate::sys::affinity::{allowed_cpus, pin_to};
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +26,6 @@ struct JobRef(*const Job);
 // SAFETY: the job is `Sync`, and `Team::run` outlives every use.
 unsafe impl Send for JobRef {}
 
-#[derive(Default)]
 struct Shared {
     /// Advanced when a job is there, and once at the end.
     start: Event,
@@ -38,6 +38,7 @@ pub struct Team {
     shared: Arc<Shared>,
     done: Arc<Barrier>,
     workers: Vec<JoinHandle<()>>,
+    spin: bool,
 }
 
 /// Threads that a session asks for.
@@ -52,8 +53,11 @@ pub struct TeamOptions {
 impl Team {
     /// Starts the workers and pins the calling thread as number 0. Where the system gives fewer threads, the team is smaller.
     pub fn start(options: &TeamOptions) -> Team {
+        // Threads pinned to the same CPU, or more of them than CPUs, must not keep each other from running by spinning.
+        let cpus = if options.cores.is_empty() { allowed_cpus().len() } else { distinct(&options.cores) };
+        let spin = options.threads <= cpus;
         pin(&options.cores, 0);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared { start: Event::new(spin), job: Mutex::new(None), stop: AtomicBool::new(false) });
         let mut ready = Vec::new();
         // Workers learn the barrier only when it is known how many of them there are.
         for thread in 1..options.threads {
@@ -70,19 +74,24 @@ impl Team {
                 Err(_) => break,
             }
         }
-        let done = Arc::new(Barrier::new(ready.len() + 1));
+        let done = Arc::new(Barrier::new(ready.len() + 1, spin));
         let start = |(send, handle): (std::sync::mpsc::Sender<_>, _)| {
             // A worker cannot have ended yet: it does so only after this message.
             let _ = send.send(done.clone());
             handle
         };
         let workers = ready.into_iter().map(start).collect();
-        Team { shared, done, workers }
+        Team { shared, done, workers, spin }
     }
 
     /// Threads there are, the leader included.
     pub fn threads(&self) -> usize {
         self.workers.len() + 1
+    }
+
+    /// Another barrier for the threads of this team.
+    pub fn barrier(&self) -> Barrier {
+        Barrier::new(self.threads(), self.spin)
     }
 
     /// Runs `job(t)` on every thread, `job(0)` on this one, and returns when all are done. `job` must not panic: it catches its own
@@ -113,6 +122,10 @@ impl Drop for Team {
             let _ = worker.join();
         }
     }
+}
+
+fn distinct(cores: &[usize]) -> usize {
+    cores.iter().collect::<HashSet<_>>().len()
 }
 
 fn pin(cores: &[usize], thread: usize) {

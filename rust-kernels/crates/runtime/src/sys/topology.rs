@@ -56,8 +56,13 @@ fn ratio(quota: &str, period: &str) -> Option<f64> {
     (quota > 0.0 && period > 0.0).then(|| quota / period)
 }
 
-/// Threads a session has unless told otherwise: the allowed physical cores, at most the quota rounded up, at least 1.
+/// Threads a session has unless told otherwise: what `NE_NUM_THREADS` says, else the allowed physical cores, at most the quota rounded up,
+/// at least 1.
 pub fn default_threads() -> usize {
+    let wish = std::env::var("NE_NUM_THREADS").ok().and_then(|text| text.trim().parse().ok());
+    if let Some(threads) = wish.filter(|threads| (1..=1024).contains(threads)) {
+        return threads;
+    }
     let cores = physical_cpus().len();
     let quota = cpu_quota().map_or(cores, |quota| quota.ceil().clamp(1.0, 4096.0) as usize);
     cores.min(quota).max(1)

@@ -32,6 +32,7 @@ pub use packed::{MAX_K, MAX_M};
 pub use sparse::Sparse4x1U8S8;
 pub use weight::WeightI8;
 
+use crate::error::expect_len;
 use crate::panel::Io;
 use crate::{Activation, Code, KernelError};
 use element::Element;
@@ -86,6 +87,23 @@ impl LinearI8<'_> {
     /// As [`run_f32`](Self::run_f32).
     pub fn run_s8(&self, isa: Isa, rows: Range<usize>, ios: &mut [Io<'_, u8, i8>], scratch: &mut [u8]) -> Result<(), KernelError> {
         self.run(isa, rows, ios, scratch)
+    }
+
+    /// Proves that no input makes an accumulator leave 32 bits; kernels wrap around there. Meant for load time: reads all weights once.
+    ///
+    /// # Errors
+    /// `Length` when there is not one start per row, `Invalid` naming the first row that could overflow.
+    pub fn check_sums(&self) -> Result<(), KernelError> {
+        expect_len("init", self.init.len(), self.weight.m())?;
+        for (row, &init) in self.init.iter().enumerate() {
+            let (least, greatest) = self.weight.sums(row);
+            let (least, greatest) = (i64::from(init) + least, i64::from(init) + greatest);
+            if least < i64::from(i32::MIN) || greatest > i64::from(i32::MAX) {
+                let reason = format!("sums of row {row} can reach {least} to {greatest}, beyond 32 bits");
+                return Err(KernelError::Invalid { name: "init", reason });
+            }
+        }
+        Ok(())
     }
 
     /// Bytes of scratch for a call on `panels` panels: interleaved copies of the inputs where the weight is dense.

@@ -1,5 +1,6 @@
 //! A weight in either packed form.
 
+use super::sparse::{GROUP, weight as group_weight};
 use super::{DenseU8S8, ROW_GRANULE, Sparse4x1U8S8};
 use std::ops::Range;
 
@@ -36,6 +37,26 @@ impl WeightI8<'_> {
     pub fn rows_of(&self, part: usize, parts: usize) -> Range<usize> {
         assert!(part < parts, "part {part} of {parts}");
         self.cut(part, parts)..self.cut(part + 1, parts)
+    }
+
+    /// The least and the greatest Σ w·x of a row that inputs 0 to 255 can give.
+    pub(super) fn sums(&self, row: usize) -> (i64, i64) {
+        let mut sums = (0, 0);
+        let mut add = |w: i8| {
+            let product = 255 * i64::from(w);
+            if w < 0 { sums.0 += product } else { sums.1 += product }
+        };
+        match self {
+            WeightI8::Dense(weight) => {
+                let pair = weight.pair(row / 2).chunks_exact(8);
+                pair.for_each(|quad| quad[row % 2 * 4..][..4].iter().for_each(|&w| add(w as i8)));
+            }
+            WeightI8::Sparse(weight) => {
+                let groups = weight.block(row / 4).chunks_exact(GROUP);
+                groups.for_each(|group| (0..4).for_each(|i| add(group_weight(group, row % 4, i))));
+            }
+        }
+        sums
     }
 
     /// Where the first `part` of `parts` ends.

@@ -30,7 +30,8 @@ fn wrong_lengths_and_rows_are_refused_by_name() {
         assert_eq!(call(&layer, 0..4, x, &mut y, Residual::None), "y");
         assert_eq!(call(&layer, 0..8, x, &mut y, Residual::Panel(&case.residual[1..])), "residual");
         assert_eq!(call(&layer, 0..8, x, &mut y, Residual::InPlace), "residual");
-        for rows in [0..9, 1..8, 0..7, 4..2, 12..12] {
+        for (start, end) in [(0, 9), (1, 8), (0, 7), (4, 2), (12, 12)] {
+            let rows = start..end;
             assert_eq!(call(&layer, rows, x, &mut y, Residual::None), "rows");
         }
         assert_eq!(named(layer.run_u8(isa, 0..8, &mut [], &mut [])), "ios");
@@ -65,6 +66,24 @@ fn outputs_that_contradict_each_other_are_refused() {
 }
 
 #[test]
+fn sums_that_could_leave_32_bits_are_named() {
+    let mut case = Case::new(8, 5, 0, 1, false, 55);
+    case.weight.fill(0);
+    case.weight[6 * 5..7 * 5].copy_from_slice(&[100, -50, 0, 27, -128]);
+    let (least, greatest) = (-255 * 178, 255 * 127);
+    for (init, fits) in [(0, true), (i32::MAX - greatest, true), (i32::MAX - greatest + 1, false), (i32::MIN - least, true), (i32::MIN - least - 1, false)] {
+        case.init.fill(0);
+        case.init[6] = init;
+        case.forms(|layer, form| match layer.check_sums() {
+            Ok(()) => assert!(fits, "{form} {init}"),
+            Err(KernelError::Invalid { name: "init", reason }) => assert!(!fits && reason.contains("row 6"), "{form} {init}: {reason}"),
+            Err(other) => panic!("{other}"),
+        });
+    }
+    case.forms(|layer, _| assert_eq!(named(LinearI8 { init: &[], ..layer }.check_sums()), "init"));
+}
+
+#[test]
 fn parts_cover_all_rows_once_and_cost_about_the_same() {
     for (m, zeros) in [(4, 50), (64, 0), (100, 80), (400, 99)] {
         let mut case = Case::new(m, 60, zeros, 1, false, 53);
@@ -91,5 +110,5 @@ fn parts_cover_all_rows_once_and_cost_about_the_same() {
 #[should_panic(expected = "part 2 of 2")]
 fn a_part_beyond_the_last_is_a_mistake() {
     let case = Case::new(4, 4, 0, 1, false, 54);
-    case.forms(|layer, _| drop(layer.weight.rows_of(2, 2)));
+    case.forms(|layer, _| assert!(layer.weight.rows_of(2, 2).is_empty()));
 }

@@ -100,6 +100,8 @@ const attention = engine('Attention', {
     heads: { type: 'int', required: true },
     scale: { type: 'float', required: true },
     output_dtype: { type: 'string', default: 'f32', oneOf: ['f32', 'u8'] },
+    // What calibration saw; the original codes its probabilities by it. The engine's own arithmetic needs no such range.
+    probability_max: { type: 'float', default: 1 },
     layout: LAYOUT,
   },
   infer: (context) => {

@@ -274,6 +274,25 @@ function liftMatmul(lift: Lift, operator: IrOperator, attributes: OriginalAttrib
   });
 }
 
+/** Probabilities are part of attention; what stays is the range in which they are coded. */
+function liftSoftmax(lift: Lift, operator: IrOperator): View {
+  const scores = lift.view(operator.inputs[0]!, operator);
+  if (scores.kind !== 'scores' || operator.inputs.length !== 3) return scores;
+  return {
+    ...scores,
+    ...probabilityRange(
+      lift,
+      operator.inputs.slice(1).map((name) => lift.constant(name, operator)),
+    ),
+  };
+}
+
+/** Ranges other than [0, max] occur in no file; [0, 1] goes without saying. */
+function probabilityRange(lift: Lift, [min, max]: readonly string[]): { probabilityMax?: number } {
+  const [low, high] = [min, max].map((name) => Number(lift.graph.constant(name)!.data[0]));
+  return low === 0 && high! > 0 && high! < 1 ? { probabilityMax: high! } : {};
+}
+
 /** Softmax(scores)·v. Where only values and probabilities are 8-bit, the products run in f32 and the result is quantised. */
 function attention(
   lift: Lift,
@@ -284,11 +303,12 @@ function attention(
   yRange: readonly string[],
   dtype: 'f32' | 'u8' | 's8',
 ): string {
-  const { q, k, heads, scale, mask = '', ranges } = scores;
+  const { q, k, heads, scale, mask = '', ranges, probabilityMax } = scores;
+  const form = { heads, scale, ...(probabilityMax === undefined ? {} : { probability_max: probabilityMax }) };
   const dtypes = [q, k, v].map((name) => lift.graph.value(name).dtype);
   const integer = dtypes.every((known) => known === 's8') && ranges !== undefined && dtype === 'u8';
   if (integer)
-    return lift.add(operator, 'Attention', [q, k, v, mask, ...ranges, ...vRange, ...yRange], { heads, scale, output_dtype: 'u8' }, 'u8');
+    return lift.add(operator, 'Attention', [q, k, v, mask, ...ranges, ...vRange, ...yRange], { ...form, output_dtype: 'u8' }, 'u8');
   const real = (name: string, range: readonly string[], suffix: string): string =>
     lift.graph.value(name).dtype === 'f32' ? name : lift.add(operator, 'Dequantize', [name, ...range], {}, 'f32', suffix);
   const inputs = [
@@ -298,7 +318,7 @@ function attention(
     ...(mask ? [mask] : []),
   ];
   const quantised = dtype !== 'f32' && yRange.length === 2;
-  const y = lift.add(operator, 'Attention', inputs, { heads, scale, output_dtype: 'f32' }, 'f32', quantised ? '/f32' : '');
+  const y = lift.add(operator, 'Attention', inputs, { ...form, output_dtype: 'f32' }, 'f32', quantised ? '/f32' : '');
   return quantised ? lift.add(operator, 'Quantize', [y, ...yRange], { dtype }, dtype) : y;
 }
 
@@ -321,6 +341,7 @@ function liftMultiHeadAttention(lift: Lift, operator: IrOperator, attributes: Or
     scale: attributes.number('output_scale', 1),
     mask: mask.mask,
     ranges: rest.slice(0, 4) as unknown as Ranges,
+    ...probabilityRange(lift, rest.slice(6, 8)),
   } as const;
   return {
     kind: 'tokens',
@@ -373,7 +394,7 @@ const LIFTERS: Readonly<Record<string, Lifter>> = {
   Quantize: liftQuantize,
   InnerProduct: liftInnerProduct,
   Matmul: liftMatmul,
-  Softmax: (lift, operator) => lift.view(operator.inputs[0]!, operator),
+  Softmax: liftSoftmax,
   MultiHeadAttention: liftMultiHeadAttention,
   PaddingSequence: liftMask,
   SequenceLength: liftMask,

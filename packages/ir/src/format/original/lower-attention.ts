@@ -37,11 +37,11 @@ export function lowerAttention(lower: Lowering, node: Node): void {
   );
   const integer = v.range !== undefined;
   if (y.range && !integer) refuse('its operands are f32 and its result is u8');
-  const unit = integer ? [unitConstant(lower, 'softmax_min', 0), unitConstant(lower, 'softmax_max', 1)] : [];
+  const coded = integer ? probabilityRange(lower, node) : [];
   const probabilities = file.tensor(`${node.name}/softmax`);
-  file.add(`${node.name}/softmax`, 'Softmax', [scores, ...unit], probabilities, integer ? { output_dtype: 'u8' } : {});
+  file.add(`${node.name}/softmax`, 'Softmax', [scores, ...coded], probabilities, integer ? { output_dtype: 'u8' } : {});
   const tensor = file.tensor(y.value);
-  file.add(name, 'Matmul', [probabilities, splitHeads(lower, node, v.value, heads), ...unit, ...range(v), ...range(y)], tensor, {
+  file.add(name, 'Matmul', [probabilities, splitHeads(lower, node, v.value, heads), ...coded, ...range(v), ...range(y)], tensor, {
     src1_perm: perms.v,
     dst_perm: perms.y,
     ...(y.range ? { output_dtype: 'u8' } : {}),
@@ -68,7 +68,10 @@ function maskOf(lower: Lowering, node: Node, heads: number): string {
   return form.heads === heads ? form.tensor : refuse(`its mask is for ${form.heads} heads, it has ${heads}`);
 }
 
-function unitConstant(lower: Lowering, name: string, value: number): string {
-  const data: Tensor = { dtype: 'f32', dims: [1], data: Float32Array.of(value) };
-  return lower.sharedConstant(name, data);
+/** Most attentions of a model share [0, 1]. */
+function probabilityRange(lower: Lowering, node: Node): string[] {
+  const max = (node.attributes['probability_max'] as number | undefined) ?? 1;
+  const scalar = (value: number): Tensor => ({ dtype: 'f32', dims: [1], data: Float32Array.of(value) });
+  if (max === 1) return [lower.sharedConstant('softmax_min', scalar(0)), lower.sharedConstant('softmax_max', scalar(1))];
+  return [lower.file.constant(`${node.name}/softmax_min`, scalar(0)), lower.file.constant(`${node.name}/softmax_max`, scalar(max))];
 }

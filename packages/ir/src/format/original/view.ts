@@ -25,6 +25,8 @@ export type View =
       readonly scale: number;
       readonly mask?: string;
       readonly ranges?: Ranges;
+      /** Upper end of the range in which probabilities are coded. */
+      readonly probabilityMax?: number;
     };
 
 /** Names of the min and max tensors of queries and keys. */

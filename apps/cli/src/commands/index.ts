@@ -10,6 +10,7 @@ import { registerPipeline } from './pipeline';
 import { registerQuantize } from './quantize';
 import { registerRun } from './run';
 import { registerSparsity } from './sparsity';
+import { registerTranspose } from './transpose';
 
 /** Every command, one a file, in the order that help prints. */
 export function addCommands(program: Command): void {
@@ -18,6 +19,7 @@ export function addCommands(program: Command): void {
     registerAnswer,
     registerCompile,
     registerQuantize,
+    registerTranspose,
     registerEval,
     registerBench,
     registerRun,

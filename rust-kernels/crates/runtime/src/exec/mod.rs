@@ -1,5 +1,6 @@
 //! Runs a checked program on a team of threads.
 
+mod kernel;
 mod memory;
 mod planted;
 mod profile;
@@ -24,6 +25,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Instant;
+
+/// Most panels of one kernel call.
+const MAX_PANELS: usize = 4;
 
 /// Memory and threads that runs reuse, one after the other. Its thread is thread 0 of every run.
 pub struct Runner {
@@ -137,7 +141,7 @@ impl Runner {
             self.arena = Memory::empty(); // the old one first, so that both are never held
             self.arena = Memory::new(prepared.arena_bytes, self.huge)?;
         }
-        let scratch = prepared.scratch_bytes.next_multiple_of(64) + step::kernel_scratch(prepared);
+        let scratch = prepared.scratch_bytes.next_multiple_of(64) + kernel::kernel_scratch(prepared);
         self.scratch.resize_with(self.team.threads(), Memory::empty);
         for memory in &mut self.scratch {
             if memory.len() < scratch {

@@ -22,19 +22,18 @@ const arg = (name: string): Rule => ({
   },
 });
 
-const cumulative = (name: string): Rule => ({
+const cumSum: Rule = {
   lower(b) {
     const rank = b.x(0).dims.length;
     const axis = b.integers(1)[0]!;
     if (axis < -rank || axis >= rank) b.fail('E_MODEL', `axis ${axis} is outside [${-rank}, ${rank - 1}]`);
-    b.step('cumulative', [b.x(0)], [b.y], {
-      function: name,
+    b.step('cumsum', [b.x(0)], [b.y], {
       axis: axis < 0 ? axis + rank : axis,
       exclusive: b.number('exclusive') === 1,
       reverse: b.number('reverse') === 1,
     });
   },
-});
+};
 
 const topK: Rule = {
   lower(b) {
@@ -66,7 +65,7 @@ export const REDUCTION: Rules = {
   ReduceLogSumExp: reduce('log_sum_exp'),
   ArgMax: arg('max'),
   ArgMin: arg('min'),
-  CumSum: cumulative('sum'),
+  CumSum: cumSum,
   TopK: topK,
   Softmax: softmax('softmax'),
   LogSoftmax: softmax('log_softmax'),

@@ -11,7 +11,7 @@ mod arg;
 mod attrs;
 mod binary;
 mod cast;
-mod cumulative;
+mod cumsum;
 pub mod element;
 mod erf;
 mod fill;
@@ -57,7 +57,7 @@ pub fn check(kind: &str, attrs: &Attributes, x: &[Option<TensorSpec>], y: &[Tens
         "cast" => cast::plan(&step)?,
         "clip" => select::plan_clip(&step)?,
         "concat" => join::plan(&step)?,
-        "cumulative" => cumulative::plan(&step)?,
+        "cumsum" => cumsum::plan(&step)?,
         "dequantize" => quantize::plan_dequantize(&step)?,
         "dynamic_quantize" => quantize::plan_dynamic(&step)?,
         "eye" => fill::plan_eye(&step)?,
@@ -65,7 +65,6 @@ pub fn check(kind: &str, attrs: &Attributes, x: &[Option<TensorSpec>], y: &[Tens
         "gather_elements" => gather::plan_elements(&step)?,
         "gather_nd" => gather::plan_nd(&step)?,
         "lp_norm" => normalize::plan_lp(&step)?,
-        "lrn" => normalize::plan_lrn(&step)?,
         "matmul" => matmul::plan(&step)?,
         "matmul_integer" => matmul::plan_integer(&step)?,
         "normalize" => normalize::plan(&step)?,
@@ -88,5 +87,7 @@ pub fn check(kind: &str, attrs: &Attributes, x: &[Option<TensorSpec>], y: &[Tens
     Ok(Box::new(spec::Divided::new(&step, plan)?))
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod testing;

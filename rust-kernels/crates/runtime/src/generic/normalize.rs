@@ -1,4 +1,4 @@
-//! `normalize`: layer, instance, group and RMS normalisation; `batch_norm`, `lp_norm` and `lrn`.
+//! `normalize`: layer, instance, group and RMS normalisation; `batch_norm` and `lp_norm`.
 
 use super::numeric::{Arithmetic, Real, dispatch};
 use super::spec::{GenericError, Kernel, Plan, Step, expect_axis, expect_dims, expect_dtype};
@@ -198,58 +198,6 @@ impl<T: Real> Kernel for LpNorm<T> {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LrnAttrs {
-    /// Channels that are summed, ⌊(size − 1)/2⌋ of them before the element's own.
-    size: usize,
-    alpha: f64,
-    beta: f64,
-    bias: f64,
-}
-
-/// y = x / (bias + alpha/size · Σ x²)^beta with the sum over neighbouring channels of x \[N, C, …\].
-pub(super) fn plan_lrn(step: &Step<'_>) -> Result<Plan, String> {
-    step.arity(1..=1, 1)?;
-    let (x, y, attrs) = (step.x(0)?, step.y(0), step.attrs::<LrnAttrs>()?);
-    expect_dtype("output", y.dtype, x.dtype)?;
-    expect_dims("output", &y.dims, &x.dims)?;
-    expect_axis(1, x.dims.len())?;
-    if attrs.size == 0 {
-        return Err("size is 0".into());
-    }
-    let (outer, channels, inner) = x.around(1);
-    let units = outer * channels;
-    let cost = x.len().saturating_mul(attrs.size.saturating_add(16));
-    dispatch!(real, x.dtype, "input", T => Plan::new(units, cost, Lrn::<T> { attrs, channels, inner, element: PhantomData }))
-}
-
-struct Lrn<T> {
-    attrs: LrnAttrs,
-    channels: usize,
-    inner: usize,
-    element: PhantomData<T>,
-}
-
-impl<T: Real> Kernel for Lrn<T> {
-    fn run(&self, units: Range<usize>, x: &Inputs<'_>, y: &mut Outputs<'_>) -> Result<(), GenericError> {
-        let x = x.get::<T>(0)?;
-        let before = (self.attrs.size - 1) / 2;
-        let behind = self.attrs.size - 1 - before;
-        for (unit, y) in units.zip(y.take::<T>(0)?.chunks_exact_mut(self.inner)) {
-            let (outer, channel) = (unit / self.channels, unit % self.channels);
-            let near = channel.saturating_sub(before)..channel.saturating_add(behind).min(self.channels - 1) + 1;
-            let at = |channel: usize, i: usize| x[(outer * self.channels + channel) * self.inner + i].widen().to_f64();
-            for (i, y) in y.iter_mut().enumerate() {
-                let squares: f64 = near.clone().map(|channel| at(channel, i) * at(channel, i)).sum();
-                let divisor = (self.attrs.bias + self.attrs.alpha / self.attrs.size as f64 * squares).powf(self.attrs.beta);
-                *y = T::narrow(T::Wide::from_f64(at(channel, i) / divisor));
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::generic::testing::{run, spec, try_check, try_run};
@@ -298,13 +246,6 @@ mod tests {
     }
 
     #[test]
-    fn lrn_sums_over_neighbouring_channels() {
-        let attrs = json!({"size": 2, "alpha": 2.0, "beta": 1.0, "bias": 1.0});
-        let y: Vec<f64> = run("lrn", attrs, &[&spec(&[1, 3, 2], &X)], &[1, 3, 2]);
-        close(&y, &[1.0 / 38.0, 2.0 / 6.0, 6.0 / 37.0, -1.0 / 18.0, 0.0, 4.0 / 17.0]);
-    }
-
-    #[test]
     fn refuses_what_does_not_fit() {
         let f = |dims: &[usize]| (DType::F32, dims.to_vec());
         let x = [Some(f(&[2, 3])), Some(f(&[3]))];
@@ -316,7 +257,6 @@ mod tests {
         assert!(try_check("normalize", attrs(4, &[3]), &x, &[f(&[2, 3])]).is_err());
         assert!(try_check("normalize", attrs(3, &[3, 1]), &x, &[f(&[2, 3])]).is_err());
         assert!(try_check("lp_norm", json!({"axis": 0, "p": 3}), &x[..1], &[f(&[2, 3])]).is_err());
-        assert!(try_check("lrn", json!({"size": 0, "alpha": 1, "beta": 1, "bias": 1}), &x[..1], &[f(&[2, 3])]).is_err());
         assert!(try_check("batch_norm", json!({"epsilon": 0}), &[x[0].clone(), None, None, None, None], &[f(&[2, 3])]).is_err());
     }
 }

@@ -75,8 +75,6 @@ enum Function {
     HardSigmoid,
     /// x · HardSigmoid(x).
     HardSwish,
-    /// x · sigmoid(alpha · x).
-    Swish,
     /// alpha: threshold.
     ThresholdedRelu,
     /// alpha = lambda, beta = bias.
@@ -196,7 +194,6 @@ fn real<F: Float>(attrs: &Attrs) -> Result<Box<dyn Fn(F) -> F + Send + Sync>, St
         Function::Selu => Box::new(move |x: F| beta.mul(if x <= zero { alpha.mul(x.exp_m1()) } else { x })),
         Function::HardSigmoid => Box::new(hard_sigmoid),
         Function::HardSwish => Box::new(move |x| x.mul(hard_sigmoid(x))),
-        Function::Swish => Box::new(move |x| x.mul(sigmoid(alpha.mul(x)))),
         Function::ThresholdedRelu => Box::new(move |x: F| if x > alpha || x.is_nan() { x } else { zero }),
         Function::Shrink => Box::new(move |x: F| {
             if x < alpha.neg() {
@@ -278,7 +275,6 @@ mod tests {
         close("leaky_relu", &|x| if x < 0.0 { 0.5 * x } else { x });
         close("hard_sigmoid", &|x| (0.5 * x + 0.25).clamp(0.0, 1.0));
         close("hard_swish", &|x| x * (0.5 * x + 0.25).clamp(0.0, 1.0));
-        close("swish", &|x| x / (1.0 + (-0.5 * x).exp()));
         close("thresholded_relu", &|x| if x > 0.5 { x } else { 0.0 });
         close("shrink", &|x| {
             if x < -0.5 {

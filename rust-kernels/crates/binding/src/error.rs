@@ -23,6 +23,5 @@ pub fn node(error: napi::Error) -> napi::Error<String> {
 
 /// Runs `call`; a panic becomes E_INTERNAL.
 pub fn guard<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(call))
-        .unwrap_or_else(|panic| Err(coded(RuntimeError::new(ErrorCode::Internal, panic_message(&*panic)))))
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| Err(coded(RuntimeError::new(ErrorCode::Internal, panic_message(&*panic)))))
 }

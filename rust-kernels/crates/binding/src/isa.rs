@@ -47,8 +47,21 @@ fn features() -> Vec<String> {
             ($($name:tt),*) => { $(if std::is_x86_feature_detected!($name) { found.push($name.to_owned()); })* };
         }
         look!(
-            "sse4.2", "avx", "avx2", "fma", "f16c", "bmi2", "avxvnni", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vbmi",
-            "avx512vnni", "avx512bf16", "avx512fp16"
+            "sse4.2",
+            "avx",
+            "avx2",
+            "fma",
+            "f16c",
+            "bmi2",
+            "avxvnni",
+            "avx512f",
+            "avx512bw",
+            "avx512dq",
+            "avx512vl",
+            "avx512vbmi",
+            "avx512vnni",
+            "avx512bf16",
+            "avx512fp16"
         );
     }
     found

@@ -84,14 +84,7 @@ pub fn pack_matrix(weight: Unknown<'_>, m: u32, k: u32, sparse: bool) -> Result<
 /// # Errors
 /// E_USAGE for arrays of another type or length, and for a `y` that shares memory with `x`; E_LIMIT.
 #[napi(catch_unwind)]
-pub fn multiply(
-    matrix: &NativeMatrix,
-    x: Unknown<'_>,
-    n: u32,
-    scale: Unknown<'_>,
-    bias: Unknown<'_>,
-    y: Unknown<'_>,
-) -> Result<()> {
+pub fn multiply(matrix: &NativeMatrix, x: Unknown<'_>, n: u32, scale: Unknown<'_>, bias: Unknown<'_>, y: Unknown<'_>) -> Result<()> {
     let product = &matrix.product;
     guard(|| {
         let x = expect(&x, "x", Kind::Uint8)?;

@@ -108,8 +108,7 @@ impl Typed {
         }
         let (mut kind, mut length, mut data, mut buffer, mut offset) = (0, 0, null_mut(), null_mut(), 0);
         // SAFETY: as above; the value is a typed array, and the results are written to locals.
-        let status =
-            unsafe { sys::napi_get_typedarray_info(env, raw, &mut kind, &mut length, &mut data, &mut buffer, &mut offset) };
+        let status = unsafe { sys::napi_get_typedarray_info(env, raw, &mut kind, &mut length, &mut data, &mut buffer, &mut offset) };
         let kind = Kind::from_raw(kind).filter(|_| status == sys::Status::napi_ok).ok_or_else(not_one)?;
         let data: *mut u8 = data.cast();
         // A detached or shrunk array has no memory.
@@ -128,7 +127,10 @@ impl Typed {
         }
         if self.bytes != bytes {
             let (expected, actual) = (bytes / dtype.size(), self.bytes / kind.element());
-            return Err(usage(format!("{name}: expected {expected} elements of {}, got {actual} (detached arrays have none)", dtype.name())));
+            return Err(usage(format!(
+                "{name}: expected {expected} elements of {}, got {actual} (detached arrays have none)",
+                dtype.name()
+            )));
         }
         Ok(())
     }

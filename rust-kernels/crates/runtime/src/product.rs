@@ -131,19 +131,29 @@ impl Product {
             Output::F32(y) => {
                 let linear = linear(mul, add)?;
                 let kernel = |rows, ios: &mut [Io<'_, u8, f32>], scratch: &mut [u8]| linear.run_f32(isa, rows, ios, scratch);
-                self.panels(&columns, |panels| linear.scratch_len(panels), kernel, |row, columns, panel: &[f32]| {
-                    for (token, y) in y[row * n..][columns].iter_mut().enumerate() {
-                        *y = panel[lane_of(token)];
-                    }
-                })
+                self.panels(
+                    &columns,
+                    |panels| linear.scratch_len(panels),
+                    kernel,
+                    |row, columns, panel: &[f32]| {
+                        for (token, y) in y[row * n..][columns].iter_mut().enumerate() {
+                            *y = panel[lane_of(token)];
+                        }
+                    },
+                )
             }
             Output::U8(y) => {
                 let linear = linear(mul, add)?;
                 let kernel = |rows, ios: &mut [Io<'_, u8, u8>], scratch: &mut [u8]| linear.run_u8(isa, rows, ios, scratch);
-                self.panels(&columns, |panels| linear.scratch_len(panels), kernel, |row, columns, panel: &[u8]| {
-                    let y = &mut y[row * n..][columns];
-                    y.copy_from_slice(&panel[..y.len()]);
-                })
+                self.panels(
+                    &columns,
+                    |panels| linear.scratch_len(panels),
+                    kernel,
+                    |row, columns, panel: &[u8]| {
+                        let y = &mut y[row * n..][columns];
+                        y.copy_from_slice(&panel[..y.len()]);
+                    },
+                )
             }
             Output::S32(y) => {
                 // f32 holds sums below 2²⁴ exactly, so the inputs are taken some bits at a time.
@@ -156,11 +166,16 @@ impl Product {
                 (0..8).step_by(bits as usize).try_for_each(|shift| {
                     let kernel = |rows, ios: &mut [Io<'_, u8, f32>], scratch: &mut [u8]| linear.run_f32(isa, rows, ios, scratch);
                     let columns = Columns { shift, mask, ..columns };
-                    self.panels(&columns, |panels| linear.scratch_len(panels), kernel, |row, columns, panel: &[f32]| {
-                        for (token, y) in y[row * n..][columns].iter_mut().enumerate() {
-                            *y = y.wrapping_add((panel[lane_of(token)] as i32).wrapping_shl(shift));
-                        }
-                    })
+                    self.panels(
+                        &columns,
+                        |panels| linear.scratch_len(panels),
+                        kernel,
+                        |row, columns, panel: &[f32]| {
+                            for (token, y) in y[row * n..][columns].iter_mut().enumerate() {
+                                *y = y.wrapping_add((panel[lane_of(token)] as i32).wrapping_shl(shift));
+                            }
+                        },
+                    )
                 })
             }
         }

@@ -217,13 +217,30 @@ pub enum Step {
     /// Panels f32 to rows f32 `[rows, features]`, rows without a token become 0.
     ToRows { x: Buf, y: Buf },
     /// f32 product with a dense or sparse weight.
-    Linear { weight: Weight, x: Buf, y: Buf, bias: Option<Weight>, residual: Option<ResidualRef>, #[serde(default)] act: Activation },
+    Linear {
+        weight: Weight,
+        x: Buf,
+        y: Buf,
+        bias: Option<Weight>,
+        residual: Option<ResidualRef>,
+        #[serde(default)]
+        act: Activation,
+    },
     /// u8 × s8 product. f = (acc + init[m])·mul[m] + add[m] (one fma), then residual, activation and code:
     /// f32 y: act(f + residual). 8-bit y without `act`: mul and add already hold the code. With `act`: `code` quantises act(f).
     /// With `table` (weight, 256 bytes): q = saturate_u8(round(f)) looks up the output byte.
     LinearI8 {
-        weight: Weight, x: Buf, y: Buf, init: Weight, mul: Weight, add: Weight,
-        residual: Option<ResidualRef>, #[serde(default)] act: Activation, code: Option<Code>, table: Option<Weight>,
+        weight: Weight,
+        x: Buf,
+        y: Buf,
+        init: Weight,
+        mul: Weight,
+        add: Weight,
+        residual: Option<ResidualRef>,
+        #[serde(default)]
+        act: Activation,
+        code: Option<Code>,
+        table: Option<Weight>,
     },
     /// Normalises x f32 over its features, in place; optionally also writes 8-bit codes.
     LayerNorm { x: Buf, gamma: Weight, beta: Weight, epsilon: f32, quantized: Option<Buf>, code: Option<Code> },
@@ -241,5 +258,11 @@ pub enum Step {
     /// y = a + b on panels f32; y may be a or b.
     AddPanels { a: Buf, b: Buf, y: Buf },
     /// A row-major operator of [`crate::generic`], by name.
-    Generic { kind: String, x: Vec<Option<Buf>>, y: Vec<Buf>, #[serde(default)] attrs: serde_json::Map<String, serde_json::Value> },
+    Generic {
+        kind: String,
+        x: Vec<Option<Buf>>,
+        y: Vec<Buf>,
+        #[serde(default)]
+        attrs: serde_json::Map<String, serde_json::Value>,
+    },
 }

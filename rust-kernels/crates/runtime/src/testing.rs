@@ -97,7 +97,10 @@ impl Builder {
     }
 
     pub fn input(&mut self, dtype: &str, dims: &[usize]) -> usize {
-        let port = self.push("inputs", json!({"name": format!("input{}", self.program["buffers"].as_array().unwrap().len()), "dtype": dtype, "dims": dims}));
+        let port = self.push(
+            "inputs",
+            json!({"name": format!("input{}", self.program["buffers"].as_array().unwrap().len()), "dtype": dtype, "dims": dims}),
+        );
         self.buffer(json!({"input": port}), dtype, json!({"rows": dims}))
     }
 

@@ -150,9 +150,7 @@ impl<'r> Thread<'r> {
                         }
                         (true, false) => add::add_in_place(isa, self.bases.write(y, place), self.bases.read(b, place)),
                         (false, true) => add::add_in_place(isa, self.bases.write(y, place), self.bases.read(a, place)),
-                        (false, false) => {
-                            add::add(isa, self.bases.read(a, place), self.bases.read(b, place), self.bases.write(y, place))
-                        }
+                        (false, false) => add::add(isa, self.bases.read(a, place), self.bases.read(b, place), self.bases.write(y, place)),
                     }
                 }
             }),
@@ -333,11 +331,7 @@ impl<'r> Thread<'r> {
     fn codes(&self, panels: &Panels, place: Place) -> Codes<'r> {
         // SAFETY: as in `panel_step`.
         unsafe {
-            if panels.dtype == DType::S8 {
-                Codes::S8(self.bases.write(panels, place))
-            } else {
-                Codes::U8(self.bases.write(panels, place))
-            }
+            if panels.dtype == DType::S8 { Codes::S8(self.bases.write(panels, place)) } else { Codes::U8(self.bases.write(panels, place)) }
         }
     }
 

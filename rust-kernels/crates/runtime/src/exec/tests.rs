@@ -103,7 +103,8 @@ impl Encoder {
         b.region(json!("whole"), json!([{"op": "token_map", "space": 0, "mask": mask, "masked_bias": -1e9}]));
         let norm = json!({"op": "layer_norm", "x": x, "gamma": 2, "beta": 3, "epsilon": 1e-5});
         let embed = json!({"op": "embed", "y": x, "ids": ids, "word": word, "position": position});
-        let linear = |number: usize, x: usize, y: usize| json!({"op": "linear", "weight": 4 + 2 * number, "bias": 5 + 2 * number, "x": x, "y": y});
+        let linear =
+            |number: usize, x: usize, y: usize| json!({"op": "linear", "weight": 4 + 2 * number, "bias": 5 + 2 * number, "x": x, "y": y});
         let attention = json!({"op": "attention", "q": q, "k": k, "v": v, "y": context, "heads": HEADS, "scale": 0.5});
         let mut output = linear(3, context, x);
         output["residual"] = json!("in_place");

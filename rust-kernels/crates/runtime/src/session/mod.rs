@@ -107,8 +107,7 @@ impl Session {
         if !(1..=MAX_THREADS).contains(&threads) {
             return Err(RuntimeError::new(ErrorCode::Usage, format!("threads: expected 1 to {MAX_THREADS}, got {threads}")));
         }
-        let shared =
-            Arc::new(Shared { queue: Mutex::default(), arrivals: Event::default(), notify: Box::new(notify) });
+        let shared = Arc::new(Shared { queue: Mutex::default(), arrivals: Event::default(), notify: Box::new(notify) });
         let team = TeamOptions { threads, cores: options.cores.clone() };
         let (send, receive) = std::sync::mpsc::channel();
         let body = {

@@ -149,7 +149,8 @@ pub fn staging_bytes(ports: &[PortPlace]) -> usize {
 /// # Errors
 /// E_IR naming what does not fit, E_LIMIT for sizes beyond what can be had.
 pub fn declare(program: &Program, weights: &WeightSet) -> Result<Declared> {
-    let spaces = program.spaces.iter().enumerate().map(|(i, space)| size_of_space(space).map_err(|error| error.at(format_args!("space {i}"))));
+    let spaces =
+        program.spaces.iter().enumerate().map(|(i, space)| size_of_space(space).map_err(|error| error.at(format_args!("space {i}"))));
     let spaces: Vec<SpaceSize> = spaces.collect::<Result<_>>()?;
     let inputs = places(&program.inputs, "input")?;
     let outputs = places(&program.outputs, "output")?;

@@ -87,8 +87,7 @@ impl Prepared {
             return Err(RuntimeError::limit(format!("a program of {} bytes is above {MAX_JSON}", json.len())));
         }
         // Nesting is bounded by the parser.
-        let program: Program =
-            serde_json::from_str(json).map_err(|error| RuntimeError::program(format!("this is no program: {error}")))?;
+        let program: Program = serde_json::from_str(json).map_err(|error| RuntimeError::program(format!("this is no program: {error}")))?;
         if program.abi != ABI {
             let text = format!("the program has ABI {}, this engine has ABI {ABI}", program.abi);
             return Err(RuntimeError::new(ErrorCode::IrMismatch, text));
@@ -102,7 +101,9 @@ impl Prepared {
             return Err(RuntimeError::limit(format!("{} regions are above {MAX_REGIONS}", program.regions.len())));
         }
         let declared = declare(&program, &weights)?;
-        let region = |(index, region)| prepare_region(&program, &declared, &weights, region).map_err(|error| error.at(format_args!("region {index}")));
+        let region = |(index, region)| {
+            prepare_region(&program, &declared, &weights, region).map_err(|error| error.at(format_args!("region {index}")))
+        };
         let regions: Vec<PreparedRegion> = program.regions.iter().enumerate().map(region).collect::<Result<_>>()?;
         for (index, port) in program.outputs.iter().enumerate() {
             let place = Loc { base: Base::Outputs, offset: declared.outputs[index].offset };
@@ -123,12 +124,7 @@ impl Prepared {
     }
 }
 
-fn prepare_region(
-    program: &Program,
-    declared: &Declared,
-    weights: &WeightSet,
-    region: &crate::program::Region,
-) -> Result<PreparedRegion> {
+fn prepare_region(program: &Program, declared: &Declared, weights: &WeightSet, region: &crate::program::Region) -> Result<PreparedRegion> {
     let (division, space, group) = match region.units {
         Units::Panels { space, group } => (Division::Panels { space, group }, Some(space), group),
         Units::Split { space } => (Division::Split { space }, Some(space), 0),

@@ -19,11 +19,34 @@ pub enum ResidualOp {
 #[derive(Debug)]
 #[allow(missing_docs)] // the fields are those of `program::Step`
 pub enum Op {
-    TokenMap { space: usize, mask: Option<Rows>, masked_bias: f32 },
-    Embed { y: Panels, ids: Rows, word: Rows, position: Option<Rows>, types: Option<(Rows, Rows)> },
-    FromRows { x: Rows, y: Panels },
-    ToRows { x: Panels, y: Rows },
-    Linear { weight: usize, x: Panels, y: Panels, bias: Option<usize>, residual: ResidualOp, act: Activation },
+    TokenMap {
+        space: usize,
+        mask: Option<Rows>,
+        masked_bias: f32,
+    },
+    Embed {
+        y: Panels,
+        ids: Rows,
+        word: Rows,
+        position: Option<Rows>,
+        types: Option<(Rows, Rows)>,
+    },
+    FromRows {
+        x: Rows,
+        y: Panels,
+    },
+    ToRows {
+        x: Panels,
+        y: Rows,
+    },
+    Linear {
+        weight: usize,
+        x: Panels,
+        y: Panels,
+        bias: Option<usize>,
+        residual: ResidualOp,
+        act: Activation,
+    },
     LinearI8 {
         weight: usize,
         x: Panels,
@@ -36,14 +59,57 @@ pub enum Op {
         code: Option<Code>,
         table: Option<usize>,
     },
-    LayerNorm { x: Panels, gamma: usize, beta: usize, epsilon: f32, quantized: Option<(Panels, Code)> },
-    Quantize { x: Panels, y: Panels, code: Code },
-    Dequantize { x: Panels, y: Panels, code: Code },
-    Attention { q: Panels, k: Panels, v: Panels, y: Panels, heads: usize, scale: f32 },
-    AttentionI8 { q: Panels, k: Panels, v: Panels, y: Panels, heads: usize, scale: f32, out_scale: f32, zero: i32 },
-    Activate { x: Panels, y: Panels, act: Activation },
-    AddPanels { a: Panels, b: Panels, y: Panels },
-    Generic { op: Box<dyn GenericOp>, kind: String, x: Vec<Option<Rows>>, y: Vec<Rows> },
+    LayerNorm {
+        x: Panels,
+        gamma: usize,
+        beta: usize,
+        epsilon: f32,
+        quantized: Option<(Panels, Code)>,
+    },
+    Quantize {
+        x: Panels,
+        y: Panels,
+        code: Code,
+    },
+    Dequantize {
+        x: Panels,
+        y: Panels,
+        code: Code,
+    },
+    Attention {
+        q: Panels,
+        k: Panels,
+        v: Panels,
+        y: Panels,
+        heads: usize,
+        scale: f32,
+    },
+    AttentionI8 {
+        q: Panels,
+        k: Panels,
+        v: Panels,
+        y: Panels,
+        heads: usize,
+        scale: f32,
+        out_scale: f32,
+        zero: i32,
+    },
+    Activate {
+        x: Panels,
+        y: Panels,
+        act: Activation,
+    },
+    AddPanels {
+        a: Panels,
+        b: Panels,
+        y: Panels,
+    },
+    Generic {
+        op: Box<dyn GenericOp>,
+        kind: String,
+        x: Vec<Option<Rows>>,
+        y: Vec<Rows>,
+    },
 }
 
 impl Op {

@@ -1,16 +1,16 @@
 //! Checks one step against its operands and weights.
 
+use super::MAX_OPERANDS;
 use super::access::{Access, Use};
 use super::buffers::{Declared, Operand, Panels, Rows, SpaceSize};
-use super::MAX_OPERANDS;
 use super::op::{Op, ResidualOp};
 use crate::error::{Result, RuntimeError};
 use crate::generic::{self, TensorSpec};
 use crate::program::{Activation, Buf, Code, DType, ResidualRef, Step};
 use crate::shape::product;
 use crate::weights::WeightSet;
-use neural_engine_kernels::attention_i8::MAX_HEAD_DIM;
 use DType::{F32, S8, S32, S64, U8};
+use neural_engine_kernels::attention_i8::MAX_HEAD_DIM;
 
 /// Checks the steps of one region; collects who uses what.
 pub struct Checker<'a> {
@@ -171,7 +171,8 @@ impl Checker<'_> {
             Step::AttentionI8 { q, k, v, y, heads, scale, out_scale, zero } => {
                 let [q, k, v, y] = self.attention([q, k, v, y], heads, [U8, S8, S8, U8])?;
                 let (scale, out_scale) = (finite("scale", scale)?, finite("out_scale", out_scale)?);
-                if scale < 0.0 || !(0..=255).contains(&zero) || !(q.features / heads).is_multiple_of(4) || q.features / heads > MAX_HEAD_DIM {
+                if scale < 0.0 || !(0..=255).contains(&zero) || !(q.features / heads).is_multiple_of(4) || q.features / heads > MAX_HEAD_DIM
+                {
                     return wrong(format!(
                         "int8 attention needs a scale that is not negative, a u8 zero point and heads of a multiple of 4 up to \
                          {MAX_HEAD_DIM} features, got {scale}, {zero} and {}",
@@ -224,15 +225,7 @@ impl Checker<'_> {
         Ok(Op::TokenMap { space, mask, masked_bias })
     }
 
-    fn embed(
-        &mut self,
-        y: Buf,
-        ids: Buf,
-        word: Buf,
-        position: Option<Buf>,
-        types: Option<Buf>,
-        type_table: Option<Buf>,
-    ) -> Result<Op> {
+    fn embed(&mut self, y: Buf, ids: Buf, word: Buf, position: Option<Buf>, types: Option<Buf>, type_table: Option<Buf>) -> Result<Op> {
         let size = self.size()?;
         let y = self.panels("y", y, Use::WriteOwn, &[F32])?;
         let ids = self.ids("ids", ids, size)?;
@@ -275,7 +268,12 @@ impl Checker<'_> {
     fn same_matrix(&self, rows: &Rows, panels: &Panels) -> Result<()> {
         let expected = product(&[self.size()?.rows, panels.features]);
         if expected != Some(rows.len) {
-            return wrong(format!("the matrix has {} elements, the panels {} features of {} rows", rows.len, panels.features, self.size()?.rows));
+            return wrong(format!(
+                "the matrix has {} elements, the panels {} features of {} rows",
+                rows.len,
+                panels.features,
+                self.size()?.rows
+            ));
         }
         Ok(())
     }
@@ -343,13 +341,7 @@ impl Checker<'_> {
         Ok([q, k, v, y])
     }
 
-    fn generic(
-        &mut self,
-        kind: &str,
-        x: &[Option<Buf>],
-        y: &[Buf],
-        attrs: &serde_json::Map<String, serde_json::Value>,
-    ) -> Result<Op> {
+    fn generic(&mut self, kind: &str, x: &[Option<Buf>], y: &[Buf], attrs: &serde_json::Map<String, serde_json::Value>) -> Result<Op> {
         if x.len() + y.len() > MAX_OPERANDS {
             return Err(RuntimeError::limit(format!("{kind}: more than {MAX_OPERANDS} operands")));
         }

@@ -76,7 +76,8 @@ fn each_thing_that_does_not_fit_is_refused_by_name() {
         program["regions"][region]["steps"][step][field] = value;
     };
     type Change<'a> = Box<dyn FnOnce(&mut Value) + 'a>;
-    let set = |pointer: &'static str, value: Value| -> Change<'_> { Box::new(move |program| *program.pointer_mut(pointer).unwrap() = value) };
+    let set =
+        |pointer: &'static str, value: Value| -> Change<'_> { Box::new(move |program| *program.pointer_mut(pointer).unwrap() = value) };
     let cases: Vec<(&str, Change<'_>)> = vec![
         ("buffer 2: 2048 bytes at 32", set("/buffers/2/place", json!({"arena": 32}))),
         ("do not fit the arena", set("/arena_bytes", json!(64))),
@@ -99,7 +100,10 @@ fn each_thing_that_does_not_fit_is_refused_by_name() {
         ("cannot be divided", set("/regions/3/units", json!({"split": {"space": 0}}))),
         ("step 0 (embed): y (buffer 6) is row-major", Box::new(|p| steps(p, 1, 0, "y", json!(6)))),
         ("buffer 77 does not exist", Box::new(|p| steps(p, 1, 0, "ids", json!(77)))),
-        ("word (buffer 8) is s32", Box::new(|p| (p["buffers"][8]["dtype"], p["regions"][1]["steps"][0]["word"]) = (json!("s32"), json!(8)))),
+        (
+            "word (buffer 8) is s32",
+            Box::new(|p| (p["buffers"][8]["dtype"], p["regions"][1]["steps"][0]["word"]) = (json!("s32"), json!(8))),
+        ),
         ("gamma (weight 1)", Box::new(|p| steps(p, 1, 1, "gamma", json!(1)))),
         ("quantized and code go together", Box::new(|p| steps(p, 1, 1, "code", json!(null)))),
         ("quantized (buffer 5) is f32", Box::new(|p| steps(p, 1, 1, "quantized", json!(5)))),
@@ -110,7 +114,10 @@ fn each_thing_that_does_not_fit_is_refused_by_name() {
         ("a code is needed", Box::new(|p| steps(p, 1, 3, "code", json!({"scale": 1.0, "zero": 0})))),
         ("init (weight 1)", Box::new(|p| steps(p, 1, 3, "init", json!(1)))),
         ("is in scratch", Box::new(|p| steps(p, 2, 0, "y", json!(5)))),
-        ("is read-only", Box::new(|p| (steps(p, 4, 0, "y", json!([8])), steps(p, 4, 0, "attrs", json!({"dims": [1], "strides": [1], "offset": 0}))).1)),
+        (
+            "is read-only",
+            Box::new(|p| (steps(p, 4, 0, "y", json!([8])), steps(p, 4, 0, "attrs", json!({"dims": [1], "strides": [1], "offset": 0}))).1),
+        ),
         ("no generic operator", Box::new(|p| steps(p, 4, 0, "kind", json!("teleport")))),
         ("is written by no step", Box::new(|p| drop(p["regions"].as_array_mut().unwrap().pop()))),
         ("unknown field", Box::new(|p| p["colour"] = json!("red"))),
@@ -168,8 +175,14 @@ fn damaged_programs_are_refused_or_run_without_a_crash() {
             variants.push(copy);
         };
         match value {
-            Value::Number(_) => [0u64, 1, 2, 3, 5, 7, 63, 64, 128, 4096, 1 << 20, 1 << 31, 1 << 53, u64::MAX].map(|n| replace(json!(n))).into_iter().for_each(drop),
-            Value::String(_) => ["f32", "u8", "s8", "s64", "whole", "linear", "to_rows", "none", "in_place", ""].map(|s| replace(json!(s))).into_iter().for_each(drop),
+            Value::Number(_) => [0u64, 1, 2, 3, 5, 7, 63, 64, 128, 4096, 1 << 20, 1 << 31, 1 << 53, u64::MAX]
+                .map(|n| replace(json!(n)))
+                .into_iter()
+                .for_each(drop),
+            Value::String(_) => ["f32", "u8", "s8", "s64", "whole", "linear", "to_rows", "none", "in_place", ""]
+                .map(|s| replace(json!(s)))
+                .into_iter()
+                .for_each(drop),
             Value::Array(list) => {
                 for index in 0..list.len() {
                     let mut shorter = list.clone();

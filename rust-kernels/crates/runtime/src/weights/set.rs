@@ -10,8 +10,8 @@ use crate::shape::tensor_bytes;
 use crate::sys::memory::Memory;
 use memmap2::Mmap;
 use neural_engine_isa::{Isa, Tier};
-use neural_engine_kernels::linear_f32::{DenseF32, Sparse4x1F32, WeightF32};
 use neural_engine_kernels::Activation;
+use neural_engine_kernels::linear_f32::{DenseF32, Sparse4x1F32, WeightF32};
 use neural_engine_kernels::linear_i8::{DenseU8S8, LinearI8, Sparse4x1U8S8, WeightI8};
 use std::borrow::Cow;
 
@@ -110,8 +110,7 @@ impl WeightSet {
             next = (section.offset + section.bytes).next_multiple_of(LINE);
             // SAFETY: the range was checked above. The blob's bytes neither move nor change while it lives, the set owns it, and
             // views leave the set only with the lifetime of a borrow of it.
-            let bytes: &'static [u8] =
-                unsafe { std::slice::from_raw_parts(blob.bytes().as_ptr().add(section.offset), section.bytes) };
+            let bytes: &'static [u8] = unsafe { std::slice::from_raw_parts(blob.bytes().as_ptr().add(section.offset), section.bytes) };
             views.push(view(&section.what, bytes).map_err(|error| error.at(place()))?);
         }
         Ok(WeightSet { views, sections, meta, blob })

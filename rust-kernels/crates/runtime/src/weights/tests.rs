@@ -207,6 +207,9 @@ fn the_longest_unused_files_and_those_of_killed_writers_are_evicted() {
     names.sort();
     assert_eq!(names, ["a.neweights", "b.neweights", "d.neweights"]);
     assert!(!folder.0.join(".ne-writing-1-1").exists());
-    assert_eq!(fs::read_dir(&folder.0).unwrap().filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("writing")).count(), 1);
+    assert_eq!(
+        fs::read_dir(&folder.0).unwrap().filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("writing")).count(),
+        1
+    );
     drop(alive);
 }

@@ -83,9 +83,10 @@ impl Products for Scalar {
     }
 
     fn tile<B: Byte, const ROW: usize, const STEP: usize>(self, mut acc: [Row<Self>; 4], x: &[u8], w: &[B], steps: usize) -> [Row<Self>; 4] {
+        let w = &B::bytes(w)[..tile_reach(ROW, STEP, steps)];
         for (n, x) in x[..steps * QUAD].chunks_exact(QUAD).enumerate() {
             for (i, acc) in acc.iter_mut().enumerate() {
-                let w = &B::bytes(w)[ROW * i + STEP * n..][..4];
+                let w = &w[ROW * i + STEP * n..][..4];
                 for (lane, x) in x.chunks_exact(4).enumerate() {
                     let products = x.iter().zip(w).map(|(&x, &w)| i32::from(x) * i32::from(w as i8));
                     let lane = &mut acc[lane / 16][lane % 16];

@@ -77,6 +77,15 @@ describe('compile', () => {
     expect(opsOf(compile(graph))).toEqual(['Abs', 'Sin', 'CumSum']);
   });
 
+  it('walks a chain of thousands of nodes without nesting calls', () => {
+    const graph = graphOf((b) => {
+      let x = b.input('mask', 's64', ['batch', 'seq']);
+      for (let i = 0; i < 8000; i++) x = b.op(i % 2 ? 'Add' : 'Mul', [x, 'mask']);
+      return b.op('Softmax', [b.op('Cast', [x], { to: 'f32' })]);
+    });
+    expect(compile(graph).nodes).toHaveLength(8002);
+  });
+
   it('leaves out the passes that are switched off, and says so', () => {
     const told = explainer();
     const after = compile(encoder(), { patternSwitch: { 'fuse-gelu': false, 'fuse-attention': true }, explain: told.explain });

@@ -7,6 +7,7 @@ import {
   writePermutation,
 } from './passes/canonicalize-layout';
 import { collectQuantization, expandDynamicQuantization, expandQLinearMatMul } from './passes/collect-quantization';
+import { eliminateDeadCode } from './passes/eliminate-dead-code';
 import { eliminateNoOps } from './passes/eliminate-no-ops';
 import { foldConstants, foldDequantized } from './passes/fold-constants';
 import { fuseAttention } from './passes/fuse-attention';
@@ -39,6 +40,7 @@ const entry = (pass: Pass, reason: string): PipelineEntry => ({ pass, reason });
  */
 export const PIPELINE: readonly PipelineEntry[] = [
   entry(unifyTokenShapes, 'all that follows compares shapes'),
+  entry(eliminateDeadCode, 'what no output needs would only count as a reader and stand in the way of fusions'),
   entry(eliminateNoOps, 'patterns need not look through operators that do nothing'),
   entry(foldConstants, 'weights behind casts and computed dims become visible as constants'),
   entry(expandQLinearMatMul, 'brings one kind of quantised file into the form of the other'),
@@ -74,4 +76,5 @@ export const PIPELINE: readonly PipelineEntry[] = [
   entry(insertQuantization, 'products and attentions have their final operands now'),
   entry(foldDequantized, 'whatever no quantised operator took runs in f32'),
   entry(mergeDuplicates, 'constants made by fusions may be equal'),
+  entry(eliminateDeadCode, 'leaves nothing that no output needs'),
 ];

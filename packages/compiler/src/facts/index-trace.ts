@@ -14,14 +14,40 @@ export interface IndexFact {
 
 /** Recognises index arithmetic: counting vectors, comparisons of them that always hold. */
 export class IndexTrace {
+  private readonly indices = new Map<string, IndexFact | undefined>();
+  private readonly truths = new Map<string, boolean>();
+
   constructor(
     private readonly graph: Graph,
     private readonly producers: ReadonlyMap<string, Node>,
     readonly known: KnownValues,
-  ) {}
+  ) {
+    // In graph order every operand is known before its reader asks: no chain of nodes, however long, nests calls.
+    for (const node of graph.nodes) {
+      for (const output of node.outputs) {
+        if (!output) continue;
+        this.indexOf(output);
+        this.isAllTrue(output);
+      }
+    }
+  }
 
   /** What counting vector a value holds, broadcast or not; undefined where it is something else. */
   indexOf(name: string): IndexFact | undefined {
+    if (this.indices.has(name)) return this.indices.get(name);
+    const fact = this.findIndex(name);
+    this.indices.set(name, fact);
+    return fact;
+  }
+
+  /** Whether a bool value is true in every element. */
+  isAllTrue(name: string): boolean {
+    const found = this.truths.get(name) ?? this.findTruth(name);
+    this.truths.set(name, found);
+    return found;
+  }
+
+  private findIndex(name: string): IndexFact | undefined {
     const constant = this.graph.constant(name);
     if (constant) return countingConstant(constant);
     const node = this.producers.get(name);
@@ -48,8 +74,7 @@ export class IndexTrace {
     }
   }
 
-  /** Whether a bool value is true in every element. */
-  isAllTrue(name: string): boolean {
+  private findTruth(name: string): boolean {
     const constant = this.graph.constant(name);
     if (constant)
       return constant.dtype === 'bool' && constant.data.length > 0 && (constant.data as Uint8Array).every((element) => element !== 0);

@@ -55,6 +55,8 @@ export class MaskTrace {
     known: KnownValues,
   ) {
     this.index = new IndexTrace(graph, producers, known);
+    // In graph order every operand is known before its reader asks: no chain of nodes, however long, nests calls.
+    for (const node of graph.nodes) for (const output of node.outputs) if (output) this.of(output);
   }
 
   /** What a value says about a mask; undefined where it depends on more, or on none. */

@@ -16,8 +16,12 @@ export interface PositionRows {
 
 type Producer = (value: string) => Node | undefined;
 
+/** Exporters put a few views between ids and table; a longer chain is not followed. */
+export const MAX_CHAIN = 16;
+
 /** Recognises a summand [1, S, H], or one repeated for each sequence of a batch, that depends on the position alone. */
-export function positionRows(name: string, graph: Graph, producer: Producer, known: KnownValues): PositionRows | undefined {
+export function positionRows(name: string, graph: Graph, producer: Producer, known: KnownValues, depth = 0): PositionRows | undefined {
+  if (depth > MAX_CHAIN) return undefined;
   const { constant, shape } = graph.value(name);
   if (constant) {
     if (constant.dims.length < 2 || constant.dims.slice(0, -2).some((dim) => dim !== 1)) return undefined;
@@ -33,7 +37,7 @@ export function positionRows(name: string, graph: Graph, producer: Producer, kno
     case 'Reshape':
     case 'Unsqueeze':
     case 'Expand': {
-      const rows = positionRows(node.inputs[0]!, graph, producer, known);
+      const rows = positionRows(node.inputs[0]!, graph, producer, known, depth + 1);
       return rows && shape && shape.length >= 2 && shape.at(-2) === rows.length ? rows : undefined;
     }
     default:
@@ -67,7 +71,8 @@ interface CountedIds {
 }
 
 /** Position ids: a counted range, a slice of stored ids, or stored ids. */
-function countedIds(name: string, graph: Graph, producer: Producer, known: KnownValues): CountedIds | undefined {
+function countedIds(name: string, graph: Graph, producer: Producer, known: KnownValues, depth = 0): CountedIds | undefined {
+  if (depth > MAX_CHAIN) return undefined;
   const constant = graph.constant(name);
   if (constant) {
     const order = constant.dims.slice(0, -1).every((dim) => dim === 1) ? integersOf(constant) : undefined;
@@ -79,7 +84,7 @@ function countedIds(name: string, graph: Graph, producer: Producer, known: Known
     case 'Expand':
     case 'Unsqueeze':
     case 'Reshape': {
-      const counted = countedIds(node.inputs[0]!, graph, producer, known);
+      const counted = countedIds(node.inputs[0]!, graph, producer, known, depth + 1);
       return counted && graph.value(name).shape?.at(-1) === counted.length ? counted : undefined;
     }
     case 'Range': {

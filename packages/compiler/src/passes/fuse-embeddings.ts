@@ -1,7 +1,7 @@
 import type { Tensor } from '@neural-engine/core';
 import { type Graph, inferNode, type Node } from '@neural-engine/ir';
 import { KnownValues } from '../facts/known-values';
-import { type PositionRows, positionRows, takeRows } from '../facts/position-rows';
+import { MAX_CHAIN, type PositionRows, positionRows, takeRows } from '../facts/position-rows';
 import { sameShape } from '../facts/shape-facts';
 import { integersOf } from '../facts/tensor-facts';
 import { GraphIndex, type Pass, type PassContext } from '../rewrite';
@@ -17,6 +17,9 @@ export const fuseEmbeddings: Pass = {
   summary: 'the sum of word, position and token-type rows becomes Embeddings',
   run: (graph, context) => new EmbeddingFusion(graph, context).run(),
 };
+
+/** Words, positions and token types. */
+const MAX_SUMMANDS = 3;
 
 /** One summand: a gather of rows by token, or rows that depend on the position alone. */
 type Term =
@@ -58,10 +61,9 @@ class EmbeddingFusion {
   }
 
   private visit(root: Node): Node[] | undefined {
-    const summands: string[] = [];
-    const inside: Node[] = [];
-    this.collect(root, summands, inside);
-    if (summands.length > 3) return undefined;
+    const sum = this.collect(root);
+    if (!sum) return undefined;
+    const { summands, inside } = sum;
     const terms = summands.map((name) => this.termOf(name));
     const rows = terms.filter((term) => term?.kind === 'rows');
     if (rows.length === 0) return undefined;
@@ -126,17 +128,22 @@ class EmbeddingFusion {
     return this.graph.addConstant(rows.table ?? 'position_table', takeRows(source, rows.order));
   }
 
-  /** The summands of nested sums whose intermediate results nobody else reads. */
-  private collect(node: Node, summands: string[], inside: Node[]): void {
-    for (const input of node.inputs) {
+  /** The summands of nested sums whose intermediate results nobody else reads; undefined where there are more than tables. */
+  private collect(root: Node): { summands: string[]; inside: Node[] } | undefined {
+    const summands: string[] = [];
+    const inside: Node[] = [];
+    const open = [...root.inputs].reverse();
+    for (let input = open.pop(); input !== undefined; input = open.pop()) {
       const producer = this.index.producer(input);
       if (producer?.op === 'Add' && this.index.readersOf(input).length === 1 && !this.index.isOutput(input)) {
         inside.push(producer);
-        this.collect(producer, summands, inside);
+        open.push(...[...producer.inputs].reverse());
       } else {
         summands.push(input);
       }
+      if (summands.length > MAX_SUMMANDS || inside.length >= MAX_SUMMANDS) return undefined;
     }
+    return { summands, inside };
   }
 
   private termOf(name: string): Term | undefined {
@@ -155,7 +162,7 @@ class EmbeddingFusion {
   }
 
   /** Ids that are 0 throughout, however they are shaped. */
-  private isZero(name: string): boolean {
+  private isZero(name: string, depth = 0): boolean {
     const constant = this.graph.constant(name);
     if (constant) return integersOf(constant)?.every((id) => id === 0) ?? false;
     const node = this.index.producer(name);
@@ -165,7 +172,8 @@ class EmbeddingFusion {
     }
     return (
       ['Expand', 'Slice', 'Reshape', 'Unsqueeze', 'Cast', 'GatherElements', 'Gather'].includes(node?.op ?? '') &&
-      this.isZero(node!.inputs[0]!)
+      depth < MAX_CHAIN &&
+      this.isZero(node!.inputs[0]!, depth + 1)
     );
   }
 }

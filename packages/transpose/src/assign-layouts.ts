@@ -9,7 +9,8 @@ const RECODES = new Set(['Quantize', 'Dequantize']);
  * Chooses the layout of everything around the products that were chosen, so that few Reorders are needed.
  *
  * - Attention is transposed where the products of its query, key and value and all products that read its result are.
- * - Quantize and Dequantize follow their readers, so that the Reorder of several products stands once, in front.
+ * - Quantize and Dequantize follow their readers, so that the Reorder of several products stands once, in front; behind attention they
+ *   follow it, since its product gives codes at once.
  * - LayerNorm is transposed between transposed products; the last one before a plain head stays plain.
  *
  * Everything else reads and writes tokens-first.
@@ -83,6 +84,11 @@ export class LayoutAssignment {
   }
 
   private assignRecode(node: Node): void {
+    const maker = this.producers.get(node.inputs[0]!);
+    if (maker?.op === 'Attention') {
+      this.assign(node, this.of(maker), 'it codes the result of the attention before it');
+      return;
+    }
     const wanted = this.wantedOf(node.outputs[0]!);
     if (wanted.size === 1) {
       const [layout] = wanted as Set<Layout> & Iterable<Layout>;

@@ -63,8 +63,8 @@ export function lowerPaddingMask(lower: Lowering, node: Node): void {
   const mask = lower.operand(node, node.inputs[0]!, ['input'], false).tensor;
   const dtype = lower.graph.value(node.inputs[0]!).dtype;
   if (dtype !== 's32' && dtype !== 's64') refuse(`its mask is ${dtype}, not integer`);
-  // Infinity has no text there; the least f32 masks the same.
-  const value = Math.max(node.attributes['value'] as number, -3.4028234663852886e38);
+  // At −10000 nothing is left of a key, and at the least f32 the original's 8-bit softmax gives wrong probabilities.
+  const value = Math.max(node.attributes['value'] as number, PADDING_VALUE);
   const tensor = lower.file.tensor(output);
   lower.file.add(node.name, 'PaddingSequence', [mask], tensor, {
     dst_shape: `-1,${heads},0,-1`,

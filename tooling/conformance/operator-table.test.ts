@@ -11,7 +11,7 @@ describe('the page of supported operators', () => {
   it('is what the code says', () => {
     const page = operatorTable(readPassList().length);
     if (process.env['NE_CONFORMANCE_UPDATE']) writeFileSync(FILE, page);
-    expect(readFileSync(FILE, 'utf8')).toBe(page);
+    expect(readFileSync(FILE, 'utf8'), 'out of date: run "node tooling/conformance/update.mjs --docs"').toBe(page);
   });
 
   it('describes every operator that has a row-major kernel', () => {

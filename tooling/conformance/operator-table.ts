@@ -28,10 +28,13 @@ function takes({ op, inputs, attributes }: OpSchema, rowMajor: boolean): string 
   return nameOf(rowMajor ? accepted.filter((dtype) => genericObstacle(op, defaults, [dtype]) === undefined) : accepted);
 }
 
+/** Operators that no step computes. */
+const NO_STEP: Readonly<Record<string, string>> = { Reorder: 'nothing to run' };
+
 function section(title: string, schemas: readonly OpSchema[], generic: ReadonlySet<string>): string {
   const rows = schemas.map((schema) => {
     const rowMajor = generic.has(schema.op);
-    const how = rowMajor ? (schema.kind === 'engine' ? 'panels, else row-major' : 'row-major') : 'panels';
+    const how = NO_STEP[schema.op] ?? (rowMajor ? (schema.kind === 'engine' ? 'panels, else row-major' : 'row-major') : 'panels');
     return `| \`${schema.op}\` | ${schema.summary.replaceAll('|', '\\|')} | ${takes(schema, rowMajor)} | ${how} |`;
   });
   return [`## ${title}`, '', '| operator | what it gives | first input | runs |', '| --- | --- | --- | --- |', ...rows].join('\n');

@@ -7,6 +7,7 @@ import { lowerAttention } from './attention';
 import { codeOf, rangeInput } from './codes';
 import { findComponents, panelInputs } from './components';
 import { decompose } from './decompose';
+import { dropReorders } from './drop-reorders';
 import { fuseQuantize } from './fuse-quantize';
 import { lowerInnerProduct } from './inner-product';
 import type { KernelChoice, PanelOp, PanelValue, Prepared, PreparedNode } from './prepared';
@@ -27,6 +28,7 @@ const INLINE_ELEMENTS = 64;
  */
 export function prepare(source: Graph, options: PrepareOptions = {}): { prepared: Prepared; weights: WeightSpec[] } {
   const graph = source.clone();
+  dropReorders(graph);
   const producers = graph.producers();
   decompose(graph, (node) => keepsEngineForm(node, producers));
   const panel = selectPanelNodes(graph);

@@ -1,6 +1,7 @@
 export { type CompileOptions, compile } from './compile';
 export { type ExplainReport, explainer, formatReport, type PassReport } from './explain';
 export { importModel, OPSETS, UnsupportedModelError, type UnsupportedNode } from './import';
+export * as passes from './passes';
 export { type PatternSwitch, parsePatternSwitch } from './pattern-switch';
 export { PIPELINE, type PipelineEntry } from './pipeline';
 export {

@@ -1,30 +1,37 @@
 import {
+  absorbActivation,
+  absorbBias,
+  absorbLayerNormBias,
+  absorbLayerNormScale,
+  absorbResidual,
+  collectQuantization,
+  eliminateDeadCode,
+  eliminateNoOps,
+  expandDynamicQuantization,
+  expandQLinearMatMul,
+  foldConstants,
+  foldDequantized,
+  fuseAttention,
+  fuseEmbeddings,
+  fuseGelu,
+  fuseGeluTanh,
+  fuseLayerNorm,
+  fuseLayerNormFactored,
+  fusePaddingMask,
+  insertQuantization,
+  lowerGemm,
+  lowerLayerNormalization,
+  lowerMatMul,
   mergeBatchedTranspose,
+  mergeDuplicates,
   mergeReshapes,
   mergeTransposes,
   mergeUnsqueezes,
   resolveReshape,
+  unflattenProduct,
+  unifyTokenShapes,
   writePermutation,
-} from './passes/canonicalize-layout';
-import { collectQuantization, expandDynamicQuantization, expandQLinearMatMul } from './passes/collect-quantization';
-import { eliminateDeadCode } from './passes/eliminate-dead-code';
-import { eliminateNoOps } from './passes/eliminate-no-ops';
-import { foldConstants, foldDequantized } from './passes/fold-constants';
-import { fuseAttention } from './passes/fuse-attention';
-import { fuseEmbeddings } from './passes/fuse-embeddings';
-import { fuseGelu, fuseGeluTanh } from './passes/fuse-gelu';
-import { absorbActivation, absorbBias, absorbResidual, lowerGemm, lowerMatMul, unflattenProduct } from './passes/fuse-inner-product';
-import {
-  absorbLayerNormBias,
-  absorbLayerNormScale,
-  fuseLayerNorm,
-  fuseLayerNormFactored,
-  lowerLayerNormalization,
-} from './passes/fuse-layer-norm';
-import { fusePaddingMask } from './passes/fuse-padding-mask';
-import { insertQuantization } from './passes/insert-quantization';
-import { mergeDuplicates } from './passes/merge-duplicates';
-import { unifyTokenShapes } from './passes/unify-token-shapes';
+} from './passes';
 import type { Pass } from './rewrite';
 
 /** A pass and why it stands where it stands. */

@@ -1,6 +1,6 @@
 import type { Attributes, Value } from '@neural-engine/ir';
 import { lastDim, sameShape } from '../facts/shape-facts';
-import { constant, type Declined, decline, oneOf, op, type Replacement, rewrite, value } from '../rewrite';
+import { carryRange, constant, type Declined, decline, oneOf, op, type Replacement, rewrite, value } from '../rewrite';
 
 /** Operand slots of InnerProduct, as its schema lists them. */
 const SLOT = { x: 0, weight: 1, bias: 2, residual: 3 } as const;
@@ -77,7 +77,7 @@ export const unflattenProduct = rewrite({
   name: 'unflatten-product',
   summary: 'two Reshapes around an InnerProduct that flatten and restore its rows vanish',
   pattern: op('Reshape', product, value('dims')),
-  replace: ({ product }, graph) => {
+  replace: ({ product }, graph, { ranges }) => {
     const node = graph.producer(product)!;
     const flatten = graph.producer(graph.input(node, SLOT.x));
     const x = flatten?.op === 'Reshape' ? graph.input(flatten, 0) : undefined;
@@ -86,6 +86,7 @@ export const unflattenProduct = rewrite({
     const rows = x.shape.slice(0, -1);
     if (!sameShape(x.shape.slice(-1), graph.input(node, SLOT.x)!.shape?.slice(-1))) return undefined;
     if (!sameShape(target, [...rows, lastDim(product.shape)!])) return undefined;
+    carryRange(ranges, node.inputs[SLOT.x]!, x.name);
     return graph.op('InnerProduct', [x, ...node.inputs.slice(1).map((_, slot) => graph.input(node, slot + 1))], node.attributes);
   },
 });

@@ -1,6 +1,6 @@
 import { bytesOf } from '@neural-engine/core';
 import type { Attributes, Graph, Node, Value } from '@neural-engine/ir';
-import { GraphIndex, type Pass } from '../rewrite';
+import { carryRange, GraphIndex, type Pass } from '../rewrite';
 
 /** Constants up to this many bytes are compared by content; larger ones are told apart by name. */
 const COMPARED_BYTES = 4096;
@@ -12,7 +12,7 @@ const IMPURE = new Set(['RandomNormal', 'RandomNormalLike', 'RandomUniform', 'Ra
 export const mergeDuplicates: Pass = {
   name: 'merge-duplicates',
   summary: 'equal computations on equal operands are done once',
-  run: (graph, { log }) => {
+  run: (graph, { log, ranges }) => {
     const index = new GraphIndex(graph.clone());
     const keys = new OperandKeys(index.graph);
     const first = new Map<string, Node>();
@@ -26,7 +26,9 @@ export const mergeDuplicates: Pass = {
       }
       if (node.outputs.length !== twin.outputs.length || node.outputs.some((output) => index.isOutput(output))) continue;
       node.outputs.forEach((output, i) => {
-        if (output && twin.outputs[i]) index.redirect(output, twin.outputs[i]!);
+        if (!output || !twin.outputs[i]) return;
+        index.redirect(output, twin.outputs[i]!);
+        carryRange(ranges, output, twin.outputs[i]!);
       });
       if (node.outputs.some((output) => output && index.readersOf(output).length > 0)) continue;
       index.remove(node);

@@ -116,6 +116,18 @@ describe('quantised products', () => {
     expect(error(before, after)).toBeLessThan(0.0151);
   });
 
+  it('find ranges again that stand on views of their input', () => {
+    const before = graphOf((b) => {
+      const view = b.op('Reshape', [x(b), b.ints(0, 0, K)]);
+      const rows = b.op('MatMul', [pair(b, b.op('Reshape', [view, b.ints(-1, K)]), 0.01, 100), weight(b)]);
+      const dims = b.op('Concat', [b.op('Shape', ['x'], { end: 2 }), b.ints(N)], { axis: 0 });
+      return b.op('Add', [b.op('Reshape', [rows, dims]), b.input('r', 'f32', ['batch', 'seq', N])]);
+    });
+    const after = compile(before);
+    expect(opsOf(after)).toEqual(['Quantize', 'InnerProduct']);
+    expect(error(before, after)).toBeLessThan(1e-5);
+  });
+
   it('take a u8 weight around 128', () => {
     const before = graphOf((b) => {
       const shifted = {

@@ -2,7 +2,7 @@ import { EngineError } from '@neural-engine/core';
 import type { Graph, Node, Value } from '@neural-engine/ir';
 import { GraphIndex } from './graph-index';
 import { findMatch, type Match } from './match';
-import type { PassContext } from './pass';
+import { carryRange, type PassContext } from './pass';
 import { type AnyPattern, rootTypes } from './pattern';
 import { Declined, Replacement } from './replacement';
 
@@ -83,6 +83,7 @@ function tryAt(rewrite: AnyRewrite, root: Node, index: GraphIndex, context: Pass
       reasons.add(committed.reason);
       return false;
     }
+    carryRange(context.ranges, output, result.name);
     added = committed;
     context.log.hit(root, match.nodes, added);
     return true;

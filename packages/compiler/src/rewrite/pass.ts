@@ -17,6 +17,12 @@ export interface PassContext {
   readonly attentions: Set<string>;
 }
 
+/** Gives a value the range of another that holds the same elements, unless it has one. */
+export function carryRange(ranges: Map<string, ActivationRange>, from: string, to: string): void {
+  const range = ranges.get(from);
+  if (range && !ranges.has(to)) ranges.set(to, range);
+}
+
 /** What a pass gets that runs by itself. */
 export const emptyContext = (log: PassLog = new PassLog('')): PassContext => ({ log, ranges: new Map(), attentions: new Set() });
 

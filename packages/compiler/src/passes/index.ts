@@ -1,0 +1,27 @@
+export {
+  mergeBatchedTranspose,
+  mergeReshapes,
+  mergeTransposes,
+  mergeUnsqueezes,
+  resolveReshape,
+  writePermutation,
+} from './canonicalize-layout';
+export { collectQuantization, expandDynamicQuantization, expandQLinearMatMul } from './collect-quantization';
+export { eliminateDeadCode } from './eliminate-dead-code';
+export { eliminateNoOps } from './eliminate-no-ops';
+export { foldConstants, foldDequantized } from './fold-constants';
+export { fuseAttention } from './fuse-attention';
+export { fuseEmbeddings } from './fuse-embeddings';
+export { fuseGelu, fuseGeluTanh } from './fuse-gelu';
+export { absorbActivation, absorbBias, absorbResidual, lowerGemm, lowerMatMul, unflattenProduct } from './fuse-inner-product';
+export {
+  absorbLayerNormBias,
+  absorbLayerNormScale,
+  fuseLayerNorm,
+  fuseLayerNormFactored,
+  lowerLayerNormalization,
+} from './fuse-layer-norm';
+export { fusePaddingMask } from './fuse-padding-mask';
+export { insertQuantization } from './insert-quantization';
+export { mergeDuplicates } from './merge-duplicates';
+export { unifyTokenShapes } from './unify-token-shapes';

@@ -155,7 +155,13 @@ impl Job<'_> {
 
     /// Turns arguments into probabilities and adds them up.
     #[inline(always)]
-    fn softmax<P: Products>(&mut self, p: P, block: &Block, max: Floats<P>, running: Running<<P::S as Simd>::F32>) -> Running<<P::S as Simd>::F32> {
+    fn softmax<P: Products>(
+        &mut self,
+        p: P,
+        block: &Block,
+        max: Floats<P>,
+        running: Running<<P::S as Simd>::F32>,
+    ) -> Running<<P::S as Simd>::F32> {
         let simd = p.simd();
         let top = each!(max, |max| simd.sub(max, simd.splat(LOG2_255)));
         let mut sum = [simd.splat_i32(0); 4];

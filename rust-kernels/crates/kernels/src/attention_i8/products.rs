@@ -82,7 +82,13 @@ impl Products for Scalar {
         }
     }
 
-    fn tile<B: Byte, const ROW: usize, const STEP: usize>(self, mut acc: [Row<Self>; 4], x: &[u8], w: &[B], steps: usize) -> [Row<Self>; 4] {
+    fn tile<B: Byte, const ROW: usize, const STEP: usize>(
+        self,
+        mut acc: [Row<Self>; 4],
+        x: &[u8],
+        w: &[B],
+        steps: usize,
+    ) -> [Row<Self>; 4] {
         let w = &B::bytes(w)[..tile_reach(ROW, STEP, steps)];
         for (n, x) in x[..steps * QUAD].chunks_exact(QUAD).enumerate() {
             for (i, acc) in acc.iter_mut().enumerate() {

@@ -63,9 +63,7 @@ impl Case {
 
     /// Σ (q − 128)·k
     fn score(&self, head: usize, query: usize, key: usize) -> i32 {
-        (0..self.head_dim)
-            .map(|d| (i32::from(self.q[self.cell(head, d, query)]) - 128) * i32::from(self.k[self.cell(head, d, key)]))
-            .sum()
+        (0..self.head_dim).map(|d| (i32::from(self.q[self.cell(head, d, query)]) - 128) * i32::from(self.k[self.cell(head, d, key)])).sum()
     }
 
     fn run(&self, isa: Isa, panel: usize, heads: Range<usize>, edge: Edge) -> Vec<u8> {
@@ -125,7 +123,9 @@ impl Case {
         let keys = span.start as usize..span.end();
         let t: Vec<f64> = keys
             .clone()
-            .map(|key| f64::from(self.score(head, query, key)) * f64::from(self.scale) + self.bias.as_ref().map_or(0.0, |b| f64::from(b[key])))
+            .map(|key| {
+                f64::from(self.score(head, query, key)) * f64::from(self.scale) + self.bias.as_ref().map_or(0.0, |b| f64::from(b[key]))
+            })
             .collect();
         let max = t.iter().fold(f64::MIN, |max, &t| max.max(t));
         let e: Vec<f64> = t.iter().map(|t| (t - max).exp()).collect();
@@ -283,11 +283,18 @@ fn wrong_calls_are_refused_by_name() {
     let mut scratch = vec![0; AttentionI8::scratch_len(8)];
     let mut y = vec![0; 2 * 8 * TOKENS];
     let (q, good) = (&case.q[..2 * 8 * TOKENS], case.attention());
-    let mut name = |attention: &AttentionI8<'_>, panel, heads, q: &[u8], k: &[i8]| {
-        match attention.run(isa, panel, heads, q, k, &case.v, &mut y, &mut scratch) {
-            Err(KernelError::Length { name, .. } | KernelError::Invalid { name, .. }) => name,
-            other => panic!("{other:?}"),
-        }
+    let mut name = |attention: &AttentionI8<'_>, panel, heads, q: &[u8], k: &[i8]| match attention.run(
+        isa,
+        panel,
+        heads,
+        q,
+        k,
+        &case.v,
+        &mut y,
+        &mut scratch,
+    ) {
+        Err(KernelError::Length { name, .. } | KernelError::Invalid { name, .. }) => name,
+        other => panic!("{other:?}"),
     };
     assert_eq!(name(&AttentionI8 { head_dim: 6, ..good }, 0, 0..2, q, &case.k), "head_dim");
     assert_eq!(name(&AttentionI8 { head_dim: 0, ..good }, 0, 0..2, q, &case.k), "head_dim");

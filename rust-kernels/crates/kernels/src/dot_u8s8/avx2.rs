@@ -198,9 +198,8 @@ mod tests {
         for code in 0..ends.len().pow(4) {
             let w: [i8; 4] = std::array::from_fn(|i| ends[code / ends.len().pow(i as u32) % ends.len()]);
             let start = [0, i32::MAX - 5, i32::MIN + 5][code % 3];
-            let want: [i32; 8] = std::array::from_fn(|lane| {
-                (0..4).fold(start, |sum, i| sum.wrapping_add(i32::from(x[4 * lane + i]) * i32::from(w[i])))
-            });
+            let want: [i32; 8] =
+                std::array::from_fn(|lane| (0..4).fold(start, |sum, i| sum.wrapping_add(i32::from(x[4 * lane + i]) * i32::from(w[i]))));
             let (w, mut sums) = (w.map(|w| w as u8), [0; 8]);
             // SAFETY: the token proves AVX2 and FMA.
             unsafe { by_widening(token, Four { x: &x, w: &w, start, sums: &mut sums }) };

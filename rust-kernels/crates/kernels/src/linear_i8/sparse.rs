@@ -81,12 +81,7 @@ impl<'a> Sparse4x1U8S8<'a> {
         if bytes.len() != expected {
             return Err(KernelError::Sparse(format!("{m}x{k} with {total} groups takes {expected} bytes, got {}", bytes.len())));
         }
-        let view = Sparse4x1U8S8 {
-            m,
-            k,
-            starts: &bytes[LINE..LINE + starts_len],
-            groups: &bytes[groups_at..groups_at + groups_len],
-        };
+        let view = Sparse4x1U8S8 { m, k, starts: &bytes[LINE..LINE + starts_len], groups: &bytes[groups_at..groups_at + groups_len] };
         view.check(total)?;
         Ok(view)
     }

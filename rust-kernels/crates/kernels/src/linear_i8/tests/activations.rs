@@ -6,8 +6,7 @@ use crate::panel::{Residual, TOKENS};
 use neural_engine_isa::Scalar;
 use neural_engine_testkit::{Edge, assert_same_bits};
 
-const ACTIVATIONS: [Activation; 5] =
-    [Activation::GeluErf, Activation::GeluTanh, Activation::Relu, Activation::Tanh, Activation::Sigmoid];
+const ACTIVATIONS: [Activation; 5] = [Activation::GeluErf, Activation::GeluTanh, Activation::Relu, Activation::Tanh, Activation::Sigmoid];
 
 /// A case whose f lie around zero, where activations bend.
 fn centred() -> Case {

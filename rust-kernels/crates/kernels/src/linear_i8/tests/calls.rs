@@ -71,7 +71,9 @@ fn sums_that_could_leave_32_bits_are_named() {
     case.weight.fill(0);
     case.weight[6 * 5..7 * 5].copy_from_slice(&[100, -50, 0, 27, -128]);
     let (least, greatest) = (-255 * 178, 255 * 127);
-    for (init, fits) in [(0, true), (i32::MAX - greatest, true), (i32::MAX - greatest + 1, false), (i32::MIN - least, true), (i32::MIN - least - 1, false)] {
+    for (init, fits) in
+        [(0, true), (i32::MAX - greatest, true), (i32::MAX - greatest + 1, false), (i32::MIN - least, true), (i32::MIN - least - 1, false)]
+    {
         case.init.fill(0);
         case.init[6] = init;
         case.forms(|layer, form| match layer.check_sums() {

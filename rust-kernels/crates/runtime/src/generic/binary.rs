@@ -74,9 +74,8 @@ pub(super) fn plan(step: &Step<'_>) -> Result<Plan, String> {
                 BitwiseAnd => |a, b| a & b,
                 BitwiseOr => |a, b| a | b,
                 BitwiseXor => |a, b| a ^ b,
-                // A negative distance counts as one too large.
-                ShiftLeft => |a, b| a.checked_shl(u32::try_from(b).unwrap_or(u32::MAX)).unwrap_or(0),
-                _ => |a, b| a.checked_shr(u32::try_from(b).unwrap_or(u32::MAX)).unwrap_or(0),
+                ShiftLeft => |a, b| a.checked_shl(distance(b)).unwrap_or(0),
+                _ => |a, b| a.checked_shr(distance(b)).unwrap_or(0),
             };
             zip(walk, size, f)
         }),
@@ -85,6 +84,11 @@ pub(super) fn plan(step: &Step<'_>) -> Result<Plan, String> {
             zip(walk, size, move |a: T, b: T| T::narrow(f(a.widen(), b.widen())))
         }),
     }
+}
+
+/// How far to shift; a negative distance counts as one too large.
+fn distance<T: TryInto<u32>>(by: T) -> u32 {
+    by.try_into().unwrap_or(u32::MAX)
 }
 
 fn logic(function: Function) -> fn(Bool, Bool) -> Bool {

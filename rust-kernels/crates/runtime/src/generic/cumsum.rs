@@ -27,8 +27,8 @@ pub(super) fn plan(step: &Step<'_>) -> Result<Plan, String> {
     let (outer, length, inner) = x.around(attrs.axis);
     match x.dtype {
         DType::F32 | DType::F64 | DType::F16 | DType::Bf16 => dispatch!(real, x.dtype, "input", T => {
-            let (wide, narrow): (fn(T) -> f64, fn(f64) -> T) = (|x| x.widen().to_f64(), |sum| T::narrow(Arithmetic::from_f64(sum)));
-            Plan::new(outer, x.len(), CumSum { attrs, length, inner, wide, narrow })
+            let narrow = |sum| T::narrow(Arithmetic::from_f64(sum));
+            Plan::new(outer, x.len(), CumSum::<T, f64> { attrs, length, inner, wide: |x| x.widen().to_f64(), narrow })
         }),
         dtype => dispatch!(integer, dtype, "input", T => {
             Plan::new(outer, x.len(), CumSum::<T, T> { attrs, length, inner, wide: T::widen, narrow: T::narrow })

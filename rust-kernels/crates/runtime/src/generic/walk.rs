@@ -112,25 +112,26 @@ impl<const N: usize> Walk<N> {
                 return;
             }
             // The run ended at the end of the innermost dim: rewind it and step the next outer one.
-            for n in 0..N {
-                offset[n] -= index[inner] as isize * stride[n];
-            }
+            move_by(&mut offset, &stride, -(index[inner] as isize));
             index[inner] = 0;
             for axis in (0..inner).rev() {
                 index[axis] += 1;
-                let full = index[axis] == self.dims[axis];
-                for n in 0..N {
-                    offset[n] += self.strides[axis][n];
-                    if full {
-                        offset[n] -= self.dims[axis] as isize * self.strides[axis][n];
-                    }
-                }
-                if !full {
+                move_by(&mut offset, &self.strides[axis], 1);
+                if index[axis] < self.dims[axis] {
                     break;
                 }
+                move_by(&mut offset, &self.strides[axis], -(self.dims[axis] as isize));
                 index[axis] = 0;
             }
         }
+    }
+}
+
+/// Moves every operand along one dim.
+#[inline]
+fn move_by<const N: usize>(offset: &mut [isize; N], stride: &[isize; N], steps: isize) {
+    for (offset, stride) in offset.iter_mut().zip(stride) {
+        *offset += steps * stride;
     }
 }
 

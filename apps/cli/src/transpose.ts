@@ -57,13 +57,15 @@ function unchanged(graph: Graph): string {
   return isInteger ? 'no product qualifies; the model is saved as it is' : 'the model holds no int8 product; "ne quantize" makes them';
 }
 
-/** What the original does silently to models like this one, and what its files therefore cannot hold. */
+/** What files of the original cannot hold as it is. */
 function changesForOriginal(graph: Graph): string[] {
-  const gelu = graph.nodes.filter((node) => node.op === 'InnerProduct' && node.attributes['activation'] === 'gelu_erf').length;
+  const gelu = graph.nodes.filter(
+    ({ attributes }) => attributes['layout'] === 'transposed' && attributes['activation'] === 'gelu_erf',
+  ).length;
   const producers = graph.producers();
   const isSpan = graph.outputs.length === 2 && graph.outputs.every((output) => producers.get(output)?.op === 'Squeeze');
   return [
-    ...(gelu > 0 ? [`${gelu} GELUs are written in their tanh form, as the original has them`] : []),
+    ...(gelu > 0 ? [`${gelu} GELUs are written in their tanh form: the original's transposed products have no other`] : []),
     ...(isSpan ? ['start and end logits are written as one tensor, as the original has them'] : []),
   ];
 }

@@ -84,12 +84,13 @@ function appendOf(lower: Lowering, node: Node): string {
   if (dtype === 'u8' && activation === 'none' && Number(lower.constant(node.inputs[10], 'the range of its result').data[0]) !== 0)
     refuse('it gives u8 with a zero point and no activation');
   if (activation === 'none') return '';
-  const append = activation === 'gelu_erf' && lower.options.allowTanhGelu ? 'gelu_tanh' : activation;
-  if (isTransposed(node) && append !== 'gelu_tanh') {
-    const hint = append === 'gelu_erf' ? '; allowTanhGelu writes the tanh form' : '';
-    refuse(`the original's transposed products have no ${append}${hint}`);
+  if (!isTransposed(node)) return activation;
+  if (activation === 'gelu_erf' && lower.options.allowTanhGelu) return 'gelu_tanh';
+  if (activation !== 'gelu_tanh') {
+    const hint = activation === 'gelu_erf' ? '; allowTanhGelu writes the tanh form' : '';
+    refuse(`the original's transposed products have no ${activation}${hint}`);
   }
-  return append;
+  return activation;
 }
 
 function checkTransposable(lower: Lowering, node: Node): void {

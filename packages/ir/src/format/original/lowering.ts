@@ -19,7 +19,10 @@ export interface Form {
 }
 
 export interface OriginalIrOptions {
-  /** Write the erf form of GELU as its tanh form, which differs by at most 0.0005; the original's transposed products have no other. */
+  /**
+   * Write the erf form of GELU as its tanh form behind transposed products, which have no other in the original; they differ by at most
+   * 0.0005. Behind plain products it keeps its form.
+   */
   readonly allowTanhGelu?: boolean;
   /** Write start and end logits as one tensor "logits" [batch, sequence, 2], as the original does, and drop what takes it apart. */
   readonly singleLogits?: boolean;

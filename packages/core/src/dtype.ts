@@ -64,7 +64,8 @@ export function viewBytes(dtype: DType, bytes: Uint8Array, stage: Stage = 'read'
   if (bytes.byteLength % size !== 0) {
     throw new EngineError('E_SHAPE', stage, `${bytes.byteLength} bytes are no whole number of ${dtype} elements`);
   }
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  // Not slice(): that of a Buffer is a view of the same bytes.
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
   return new VIEWS[dtype as Exclude<DType, 'string'>](aligned.buffer, aligned.byteOffset, bytes.byteLength / size);
 }
 

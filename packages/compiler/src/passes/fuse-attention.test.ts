@@ -82,6 +82,25 @@ describe('fuseAttention', () => {
     expectSameOutputs(before, after);
   });
 
+  const guarded = (b: GraphBuilder, additive: string): string => attention(b, { guard: true, mask: additive });
+
+  it('keeps a guard behind the attention where a mask may empty whole rows', () => {
+    const before = graphOf((b) => {
+      const keep = b.input('mask', 'bool', ['batch', 1, 'seq', 'seq']);
+      return guarded(b, b.op('Where', [keep, b.scalar(0), b.scalar(Number.NEGATIVE_INFINITY)]));
+    });
+    const after = run(fuseAttention, before);
+    expect(opsOf(after)).toEqual(['Where', 'Attention', 'IsNaN', 'Where']);
+    expectSameOutputs(before, after);
+  });
+
+  it('drops the guard behind a PaddingMask', () => {
+    const before = graphOf((b) => guarded(b, b.op('PaddingMask', [b.input('mask', 's64', ['batch', 'seq'])], { value: -1e38 })));
+    const after = run(fuseAttention, before);
+    expect(opsOf(after)).toEqual(['PaddingMask', 'Attention']);
+    expectSameOutputs(before, after);
+  });
+
   it('keeps a mask that several layers share', () => {
     const graph = graphOf((b) => {
       const mask = b.op('Mul', [b.input('m', 'f32', ['batch', 1, 1, 'seq']), b.scalar(-1)]);

@@ -19,7 +19,7 @@ const scores = scaled(op('MatMul', split('q', [0, 2, 1, 3]), split('k', [0, 2, 3
 const masked = optional(scores, (scores) => op('Add', scores, value('mask')));
 const softmax = op('Softmax', masked).as('probabilities');
 /** Exporters guard a softmax against rows that are masked as a whole. */
-const guarded = optional(softmax, (softmax) => op('Where', op('IsNaN', softmax), scalar(0), softmax).as('guarded'));
+const guarded = optional(softmax, (softmax) => op('Where', op('IsNaN', softmax), scalar(0).as('zero'), softmax).as('guarded'));
 const context = op('MatMul', guarded, split('v', [0, 2, 1, 3])).as('context');
 const merged = op('Reshape', op('Transpose', context).with({ perm: [0, 2, 1, 3] }), value('mergedDims'));
 
@@ -27,7 +27,8 @@ const merged = op('Reshape', op('Transpose', context).with({ perm: [0, 2, 1, 3] 
  * merge(softmax(split(q)·split(k)ᵀ·scale + mask)·split(v))  →  Attention(q, k, v, mask).
  *
  * q, k, v f32 [B, S, H] → f32 [B, S, H]. The number of heads is read from the graph's own reshapes. The scale may stand on q, on k, on the
- * product, or on several of them. A guard that turns NaN into 0 is dropped: Attention gives 0 for a row whose mask is −∞ throughout.
+ * product, or on several of them. A guard that turns the NaN of a wholly masked row into 0 moves behind the attention, and falls away
+ * where the mask is a PaddingMask, which is finite.
  * Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
  */
 export const fuseAttention = rewrite({
@@ -52,7 +53,9 @@ export const fuseAttention = rewrite({
     const quantized = moveRanges(found, context);
     if (quantized === true) context.attentions.add(graph.root.outputs[0]!);
     else if (quantized) context.log.declined(graph.root, `stays in f32: ${quantized}`);
-    const merged = graph.op('Attention', [q, k, v, mask], { heads, scale });
+    const needsGuard = found.guarded && mask && graph.producer(mask)?.op !== 'PaddingMask';
+    const attended = graph.op('Attention', [q, k, v, mask], { heads, scale });
+    const merged = needsGuard ? graph.op('Where', [graph.op('IsNaN', [attended]), found.zero, attended]) : attended;
     const target = graph.graph.value(graph.root.outputs[0]!);
     return sameShape(target.shape, q.shape) ? merged : graph.op('Reshape', [merged, found.mergedDims]);
   },

@@ -109,6 +109,11 @@ describe('fusePaddingMask', () => {
     expectSameOutputs(before, after);
   });
 
+  it('makes −∞ finite, so that a row without tokens is not NaN', () => {
+    const graph = graphOf((b) => add(b, b.op('Where', [toKeys(b, bool(b, mask(b))), b.scalar(0), b.scalar(Number.NEGATIVE_INFINITY)])));
+    expect(run(fusePaddingMask, graph).nodes[0]!.attributes).toEqual({ value: LOW });
+  });
+
   it('makes one mask for all layers', () => {
     const before = graphOf((b) => {
       const s = scores(b);

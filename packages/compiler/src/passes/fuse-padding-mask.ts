@@ -5,6 +5,9 @@ import { sameShape } from '../facts/shape-facts';
 import { scalarValue } from '../facts/tensor-facts';
 import { GraphIndex, type Pass, type PassContext } from '../rewrite';
 
+/** The lowest f32. As a mask it does what −∞ does, except that a row without any token attends to all keys alike instead of being NaN. */
+const LOWEST = -3.4028234663852886e38;
+
 /** A fill this low swallows any score it is added to, so that adding it equals putting it in the score's place. */
 const SWALLOWS = -1e30;
 
@@ -116,7 +119,8 @@ class MaskFusion {
     return undefined;
   }
 
-  private paddingMask(fact: MaskFact, value: number, before: Node): string {
+  private paddingMask(fact: MaskFact, fill: number, before: Node): string {
+    const value = Math.max(fill, LOWEST);
     const key = `${value}\n${fact.source}`;
     const found = this.made.get(key);
     if (found) return found;

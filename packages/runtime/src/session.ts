@@ -158,8 +158,16 @@ export class Session implements AsyncDisposable {
   }
 
   private infer(inputs: readonly Tensor[]): ReadonlyMap<string, ConcreteValue> {
-    const { graph } = this.model.prepared;
+    const { graph, tensors } = this.model.prepared;
     const known = new Map([...this.shapeData].map((i) => [graph.inputs[i]!, inputs[i]!]));
-    return inferShapes(graph, Object.fromEntries(graph.inputs.map((name, i) => [name, inputs[i]!.dims])), known);
+    const values = new Map<string, ConcreteValue>(
+      inferShapes(graph, Object.fromEntries(graph.inputs.map((name, i) => [name, inputs[i]!.dims])), known),
+    );
+    // Constants too large for shape arithmetic lie with the weights; the graph still knows their dims.
+    for (const name of tensors.keys()) {
+      const { dtype, shape } = graph.value(name);
+      if (!values.has(name)) values.set(name, { name, dtype, dims: shape as Dims });
+    }
+    return values;
   }
 }

@@ -34,6 +34,12 @@ const pads: readonly (readonly [number[], number[], number[]?])[] = [
 ];
 
 export const MOVEMENT_CASES: readonly NodeCase[] = [
+  // Constants too large to stay with the graph, before and behind another operand, alone, and as results.
+  { op: 'Concat', inputs: [x(9, 9), x(1, 9)], attributes: { axis: 0 }, constants: [0] },
+  { op: 'Concat', inputs: [x(1, 9), x(9, 9)], attributes: { axis: 0 }, constants: [1] },
+  { op: 'Transpose', inputs: [x(9, 9)], constants: [0] },
+  { op: 'Identity', inputs: [x(9, 9)], constants: [0] },
+  { op: 'Gather', inputs: [x(9, 9), literal('s64', [8, 0], [2])], constants: [0] },
   ...WIDTHS.map((dtype): NodeCase => ({ op: 'Transpose', inputs: [random(dtype, [3, 4])] })),
   ...transposes.map(([dims, perm]): NodeCase => ({ op: 'Transpose', inputs: [x(...dims)], attributes: { perm } })),
   ...slices.map(([dims, starts, ends, axes, steps]): NodeCase => ({

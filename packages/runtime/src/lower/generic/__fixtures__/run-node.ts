@@ -9,6 +9,8 @@ export interface NodeCase {
   readonly attributes?: Attributes;
   /** Outputs the node names; default 1. */
   readonly outputs?: number;
+  /** Inputs that are constants of the model. */
+  readonly constants?: readonly number[];
 }
 
 const nodeOf = ({ op, inputs, attributes = {}, outputs = 1 }: NodeCase): Node => ({
@@ -24,11 +26,12 @@ export function graphOf(example: NodeCase): Graph {
   const graph = new Graph();
   const node = nodeOf(example);
   for (const [i, tensor] of example.inputs.entries()) {
-    if (tensor) graph.addValue({ name: `x${i}`, dtype: tensor.dtype, shape: tensor.dims });
+    const constant = example.constants?.includes(i) ? { constant: tensor! } : {};
+    if (tensor) graph.addValue({ name: `x${i}`, dtype: tensor.dtype, shape: tensor.dims, ...constant });
   }
   for (const name of node.outputs) graph.addValue({ name, dtype: 'f32', shape: undefined });
   graph.nodes = [node];
-  graph.inputs = node.inputs.filter(Boolean);
+  graph.inputs = node.inputs.filter((name) => name && !graph.constant(name));
   graph.outputs = [...node.outputs];
   inferShapes(graph);
   return graph;
@@ -38,7 +41,7 @@ export function graphOf(example: NodeCase): Graph {
 export async function runNode(example: NodeCase, threads = 1): Promise<Tensor[]> {
   const model = await Model.fromGraph(graphOf(example));
   await using session = await model.session({ threads });
-  const feeds = Object.fromEntries(example.inputs.flatMap((tensor, i) => (tensor ? [[`x${i}`, tensor]] : [])));
+  const feeds = Object.fromEntries(example.inputs.flatMap((tensor, i) => (tensor && !example.constants?.includes(i) ? [[`x${i}`, tensor]] : [])));
   const results = await session.run(feeds);
   return model.outputs.map(({ name }) => results[name]!);
 }

@@ -224,11 +224,11 @@ describe.runIf(SHARED)('real exports', () => {
     ],
     [
       'reference/golden/small128/model-int8-qdq.onnx',
-      { Embeddings: 1, LayerNorm: 5, Quantize: 7, InnerProduct: 13, PaddingMask: 1, Attention: 2, Split: 1, Squeeze: 2 },
+      { Embeddings: 1, LayerNorm: 5, Quantize: 5, InnerProduct: 13, PaddingMask: 1, Attention: 2, Split: 1, Squeeze: 2 },
     ],
     [
       'reference/golden/bert256/model-int8-qdq.onnx',
-      { Embeddings: 1, LayerNorm: 5, Quantize: 6, InnerProduct: 14, PaddingMask: 1, Attention: 2, Gather: 1 },
+      { Embeddings: 1, LayerNorm: 5, Quantize: 4, InnerProduct: 14, PaddingMask: 1, Attention: 2, Gather: 1 },
     ],
   ])('lifts %s to 8-bit products', async (path, want) => {
     const graph = compile(await readModel(SHARED + path));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { expectSameOutputs, expectUnchanged, type GraphBuilder, graphOf, opsOf, reasonsOf, run } from '../__fixtures__/build-graph';
-import { emptyContext } from '../rewrite';
+import { emptyContext, type PassEvent, PassLog } from '../rewrite';
 import { fuseAttention } from './fuse-attention';
 
 const [HEADS, SIZE] = [2, 4];
@@ -136,7 +136,7 @@ describe('fuseAttention', () => {
     context.ranges.set(named('Div', 0), { min: -1, max: 2 });
     context.ranges.set(named('Transpose', 1), { min: -3, max: 3 });
     context.ranges.set(named('Transpose', 2), { min: -4, max: 5 });
-    context.ranges.set(named('Softmax', 0), { min: 0, max: 1 });
+    context.ranges.set(named('Softmax', 0), { min: 0, max: 0.25 });
     const after = fuseAttention.run(graph, context);
     expect(['q', 'k', 'v'].map((name) => context.ranges.get(name))).toEqual([
       { min: -2, max: 4 },
@@ -144,14 +144,20 @@ describe('fuseAttention', () => {
       { min: -4, max: 5 },
     ]);
     expect([...context.attentions]).toEqual(after.outputs);
+    expect(after.nodes.at(-1)!.attributes['probability_max']).toBe(0.25);
   });
 
-  it('keeps its products in f32 where the probabilities need finer steps', () => {
+  it.each([
+    [['q', 'k', 'v'], 'the probabilities have no range'],
+    [['q', 'v', 'Softmax'], 'only q and v of q, k and v have a range'],
+  ])('keeps its products in f32 where only %j have ranges', (names, reason) => {
     const graph = graphOf((b) => attention(b, { scale: 'none' }));
-    const context = emptyContext();
-    for (const name of ['q', 'k', 'v']) context.ranges.set(name, { min: -1, max: 1 });
-    context.ranges.set(graph.nodes.find((node) => node.op === 'Softmax')!.outputs[0]!, { min: 0, max: 0.1 });
-    fuseAttention.run(graph, context);
+    const reasons: string[] = [];
+    const explain = (event: PassEvent): unknown => event.kind === 'declined' && reasons.push(event.reason);
+    const context = { ...emptyContext(), log: new PassLog('fuse-attention', explain) };
+    for (const name of names) context.ranges.set(graph.nodes.find(({ op }) => op === name)?.outputs[0] ?? name, { min: 0, max: 1 });
+    expect(opsOf(fuseAttention.run(graph, context))).toEqual(['Attention']);
     expect(context.attentions.size).toBe(0);
+    expect(reasons).toEqual([`stays in f32: ${reason}`]);
   });
 });

@@ -2,7 +2,7 @@ import type { Shape } from '@neural-engine/core';
 import type { Value } from '@neural-engine/ir';
 import { sameShape } from '../facts/shape-facts';
 import { scalarValue } from '../facts/tensor-facts';
-import { type AnyPattern, decline, oneOf, op, optional, type PassContext, rewrite, scalar, value } from '../rewrite';
+import { type ActivationRange, type AnyPattern, decline, oneOf, op, optional, type PassContext, rewrite, scalar, value } from '../rewrite';
 
 /** `inner`, or `inner` times or over a scalar. */
 const scaled = <P extends AnyPattern, N extends string>(inner: P, name: N) =>
@@ -50,11 +50,12 @@ export const fuseAttention = rewrite({
     const scale = ['q', 'k', 'scores'].reduce((product, name) => product * factorsOf(found, name), 1);
     const vScale = factorsOf(found, 'v');
     if (vScale !== 1) return decline('v is scaled');
-    const quantized = moveRanges(found, context);
-    if (quantized === true) context.attentions.add(graph.root.outputs[0]!);
-    else if (quantized) context.log.declined(graph.root, `stays in f32: ${quantized}`);
+    const codes = moveRanges(found, context);
+    if (typeof codes === 'string') context.log.declined(graph.root, `stays in f32: ${codes}`);
+    else if (codes) context.attentions.add(graph.root.outputs[0]!);
     const needsGuard = found.guarded && mask && graph.producer(mask)?.op !== 'PaddingMask';
-    const attended = graph.op('Attention', [q, k, v, mask], { heads, scale });
+    const range = typeof codes === 'object' && { probability_max: Math.fround(codes.max) };
+    const attended = graph.op('Attention', [q, k, v, mask], { heads, scale, ...range });
     const merged = needsGuard ? graph.op('Where', [graph.op('IsNaN', [attended]), found.zero, attended]) : attended;
     const target = graph.graph.value(graph.root.outputs[0]!);
     return sameShape(target.shape, q.shape) ? merged : graph.op('Reshape', [merged, found.mergedDims]);
@@ -89,21 +90,16 @@ function isMaskFor(mask: Value, [batch, sequence, heads]: Shape): boolean {
   return mask.shape.every((dim, i) => dim !== null && (dim === 1 || dim === want[i]));
 }
 
-/** u8 probabilities span [0, 1]; a file whose softmax uses far less of that needs finer steps than 1/255. */
-const WIDE_PROBABILITIES = 0.5;
-
 /**
  * A quantised file knows ranges of the operands as multiplied; Attention's are those of its inputs.
  *
- * @returns whether both products are quantised, or why only parts of them are; undefined in a file without ranges.
+ * @returns the range of the probabilities where both products are quantised; why only parts of them are; undefined in a file without ranges.
  */
-function moveRanges(found: Found, { ranges }: PassContext): true | string | undefined {
+function moveRanges(found: Found, { ranges }: PassContext): ActivationRange | string | undefined {
   const known = ['q', 'k', 'v'].filter((name) => moveRange(found, name, ranges));
-  const probabilities = ranges.get(found['guarded']?.name ?? '') ?? ranges.get(found['probabilities']!.name);
   if (known.length === 0) return undefined;
   if (known.length < 3) return `only ${known.join(' and ')} of q, k and v have a range`;
-  if (!probabilities) return 'the probabilities have no range';
-  return probabilities.max >= WIDE_PROBABILITIES ? true : `its probabilities span only [0, ${probabilities.max}]`;
+  return ranges.get(found['guarded']?.name ?? '') ?? ranges.get(found['probabilities']!.name) ?? 'the probabilities have no range';
 }
 
 function moveRange(found: Found, name: string, ranges: PassContext['ranges']): boolean {

@@ -23,7 +23,7 @@ pub use sparse::Sparse4x1F32;
 use crate::activation::Activation;
 use crate::error::{KernelError, expect_len};
 use crate::panel::{Io, Residual, TOKENS};
-use neural_engine_isa::{Isa, Simd, SimdOp};
+use neural_engine_isa::Isa;
 use std::ops::Range;
 
 /// Row ranges begin at multiples of this: whole tiles of 6 rows and whole blocks of 4.
@@ -91,15 +91,7 @@ impl LinearF32<'_> {
     /// Some rows from start to end, so that they stay in a near cache; `first` is the first row of `y`.
     fn block(&self, isa: Isa, rows: Range<usize>, first: usize, ios: &mut [Io<'_, f32, f32>]) {
         let part = (rows.start - first) * TOKENS..(rows.end - first) * TOKENS;
-        for Io { y, residual, .. } in &mut *ios {
-            let residual = match residual {
-                Residual::None => Residual::None,
-                Residual::Panel(residual) => Residual::Panel(&residual[part.clone()]),
-                Residual::InPlace => Residual::InPlace,
-            };
-            isa.dispatch(Start { bias: self.bias.map(|bias| &bias[rows.clone()]), residual, y: &mut y[part.clone()] });
-        }
-        tile::with(isa, nest::Product { weight: &self.weight, rows, first, ios });
+        tile::with(isa, nest::Product { weight: &self.weight, bias: self.bias, rows, first, ios });
         if self.act != Activation::None {
             for Io { y, .. } in ios {
                 crate::activate::activate_in_place(isa, self.act, &mut y[part.clone()]);
@@ -129,30 +121,5 @@ impl LinearF32<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// y = bias + residual, what the products are added to.
-struct Start<'a> {
-    bias: Option<&'a [f32]>,
-    residual: Residual<'a>,
-    y: &'a mut [f32],
-}
-
-impl SimdOp for Start<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn eval<S: Simd>(self, s: S) {
-        for (row, y) in self.y.chunks_exact_mut(TOKENS).enumerate() {
-            let bias = s.splat(self.bias.map_or(0.0, |bias| bias[row]));
-            for (i, y) in y.chunks_exact_mut(16).enumerate() {
-                let start = match self.residual {
-                    Residual::None => bias,
-                    Residual::Panel(residual) => s.add(bias, s.load(&residual[row * TOKENS + 16 * i..])),
-                    Residual::InPlace => s.add(bias, s.load(y)),
-                };
-                s.store(y, start);
-            }
-        }
     }
 }

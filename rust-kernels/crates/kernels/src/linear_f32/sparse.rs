@@ -129,12 +129,14 @@ impl<'a> Sparse4x1F32<'a> {
         self.k.div_ceil(CHUNK)
     }
 
-    /// The blocks of one segment in the runs that are summed in registers: inputs and values.
-    pub(super) fn runs(&self, chunk: usize, group: usize) -> impl Iterator<Item = (Ascending<'a>, &'a [[f32; BLOCK]])> {
+    /// The blocks of one segment in the runs that are summed in registers: inputs and values. An empty segment is one empty run.
+    pub(super) fn runs(self, chunk: usize, group: usize) -> impl Iterator<Item = (Ascending<'a>, &'a [[f32; BLOCK]])> {
         let segment = chunk * self.m.div_ceil(BLOCK) + group;
         let range = self.starts[segment] as usize..self.starts[segment + 1] as usize;
         let run = run_of_part(range.len(), self.k);
-        let inputs = self.inputs[range.clone()].chunks(run);
-        inputs.map(Ascending).zip(self.values[range].chunks(run))
+        (range.start..range.end.max(range.start + 1)).step_by(run).map(move |at| {
+            let part = at..range.end.min(at + run);
+            (Ascending(&self.inputs[part.clone()]), &self.values[part])
+        })
     }
 }

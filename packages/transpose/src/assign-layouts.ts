@@ -62,7 +62,8 @@ export class LayoutAssignment {
 
   private assignAttention(node: Node): void {
     const plain = ['query', 'key', 'value'].filter((_, slot) => this.of(this.source(node.inputs[slot]!)) === 'plain');
-    if (plain.length > 0) this.assign(node, 'plain', `the product of its ${plain.join(' and ')} is plain`);
+    if (plain.length === 1) this.assign(node, 'plain', `the product of its ${plain[0]} is plain`);
+    else if (plain.length > 1) this.assign(node, 'plain', `the products of its ${plain.join(' and ')} are plain`);
     else if (!this.feedsTransposedOnly(node.outputs[0]!)) this.assign(node, 'plain', 'its result is read tokens-first');
     else this.assign(node, 'transposed', 'the products around it are transposed');
   }

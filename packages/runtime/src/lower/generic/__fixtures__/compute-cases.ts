@@ -44,17 +44,35 @@ const extremes = ['ArgMax', 'ArgMin'].flatMap((op): NodeCase[] => [
 ]);
 
 const sums = [0, 1].flatMap((exclusive) =>
-  [0, 1].map((reverse): NodeCase => ({ op: 'CumSum', inputs: [random('s64', [2, 5]), literal('s64', [-1], [])], attributes: { exclusive, reverse } })),
+  [0, 1].map(
+    (reverse): NodeCase => ({
+      op: 'CumSum',
+      inputs: [random('s64', [2, 5]), literal('s64', [-1], [])],
+      attributes: { exclusive, reverse },
+    }),
+  ),
 );
 
 const products: readonly (readonly [number[], number[]])[] = [
-  [[2, 3], [3, 4]],
+  [
+    [2, 3],
+    [3, 4],
+  ],
   [[3], [3]],
   [[3], [2, 3, 4]],
   [[5, 2, 3], [3]],
-  [[5, 2, 3], [3, 4]],
-  [[2, 1, 4, 3], [5, 3, 2]],
-  [[2, 0], [0, 3]],
+  [
+    [5, 2, 3],
+    [3, 4],
+  ],
+  [
+    [2, 1, 4, 3],
+    [5, 3, 2],
+  ],
+  [
+    [2, 0],
+    [0, 3],
+  ],
 ];
 
 const byte = (dtype: 'u8' | 's8', dims: number[]) => random(dtype, dims, dtype === 'u8' ? [0, 256] : [-128, 128]);
@@ -73,7 +91,9 @@ export const COMPUTE_CASES: readonly NodeCase[] = [
   { op: 'TopK', inputs: [random('s64', [5, 3], [0, 4]), s64(4)], attributes: { axis: 0, largest: 0 }, outputs: 2 },
   { op: 'TopK', inputs: [x(4), s64(0)], outputs: 2 },
   ...alongAxis,
-  ...FLOATS.map((dtype): NodeCase => ({ op: 'LayerNormalization', inputs: [random(dtype, [3, 8]), random(dtype, [8]), random(dtype, [8])] })),
+  ...FLOATS.map(
+    (dtype): NodeCase => ({ op: 'LayerNormalization', inputs: [random(dtype, [3, 8]), random(dtype, [8]), random(dtype, [8])] }),
+  ),
   { op: 'LayerNormalization', inputs: [x(2, 3, 4), x(3, 1), x(4)], attributes: { axis: 1, epsilon: 0.1 }, outputs: 3 },
   { op: 'LayerNormalization', inputs: [x(2, 4), x(4)], outputs: 2 },
   { op: 'RMSNormalization', inputs: [x(2, 3, 4), x(3, 4)], attributes: { axis: -2 } },
@@ -88,16 +108,20 @@ export const COMPUTE_CASES: readonly NodeCase[] = [
   ...products.map(([a, b]): NodeCase => ({ op: 'MatMul', inputs: [x(...a), x(...b)] })),
   // Several blocks of sums and columns; all positive, so that nothing cancels.
   { op: 'MatMul', inputs: [positive(40, 300), positive(300, 50)] },
-  ...(['f64', 'f16', 'bf16', 's32', 'u32', 's64', 'u64'] as const).map((dtype): NodeCase => ({
-    op: 'MatMul',
-    inputs: [random(dtype, [2, 3, 5]), random(dtype, [5, 4])],
-  })),
+  ...(['f64', 'f16', 'bf16', 's32', 'u32', 's64', 'u64'] as const).map(
+    (dtype): NodeCase => ({
+      op: 'MatMul',
+      inputs: [random(dtype, [2, 3, 5]), random(dtype, [5, 4])],
+    }),
+  ),
   ...[0, 1].flatMap((transA) =>
-    [0, 1].map((transB): NodeCase => ({
-      op: 'Gemm',
-      inputs: [transA ? x(4, 3) : x(3, 4), transB ? x(5, 4) : x(4, 5), x(5)],
-      attributes: { transA, transB, alpha: 0.5, beta: -2 },
-    })),
+    [0, 1].map(
+      (transB): NodeCase => ({
+        op: 'Gemm',
+        inputs: [transA ? x(4, 3) : x(3, 4), transB ? x(5, 4) : x(4, 5), x(5)],
+        attributes: { transA, transB, alpha: 0.5, beta: -2 },
+      }),
+    ),
   ),
   { op: 'Gemm', inputs: [random('s32', [3, 4]), random('s32', [4, 2])] },
   { op: 'MatMulInteger', inputs: [byte('u8', [3, 4]), byte('s8', [4, 2]), literal('u8', [9], []), literal('s8', [-3], [])] },
@@ -119,7 +143,9 @@ export const COMPUTE_CASES: readonly NodeCase[] = [
       ...[literal('f16', [0.05], []), literal('s8', [-7], [])],
     ],
   },
-  ...EQUATIONS.map(([equation, ...shapes]): NodeCase => ({ op: 'Einsum', inputs: shapes.map((dims) => x(...dims)), attributes: { equation } })),
+  ...EQUATIONS.map(
+    ([equation, ...shapes]): NodeCase => ({ op: 'Einsum', inputs: shapes.map((dims) => x(...dims)), attributes: { equation } }),
+  ),
   { op: 'InnerProduct', inputs: [x(2, 3, 4), x(4, 5), x(5), x(2, 3, 5)], attributes: { activation: 'gelu_erf' } },
   { op: 'InnerProduct', inputs: [x(3, 4), x(5, 4)], attributes: { transposed: true } },
   { op: 'QuantizeLinear', inputs: [random('f32', [2, 6], [-300, 300]), literal('f32', [1.5], []), literal('u8', [128], [])] },

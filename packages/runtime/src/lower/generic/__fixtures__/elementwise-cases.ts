@@ -7,8 +7,14 @@ const INTEGERS: readonly DType[] = ['u8', 's8', 'u16', 's16', 'u32', 's32', 'u64
 const ALL: readonly DType[] = [...FLOATS, ...INTEGERS, 'bool'];
 
 const SHAPES = [
-  [[2, 3, 4], [2, 3, 4]],
-  [[2, 1, 4], [3, 1]],
+  [
+    [2, 3, 4],
+    [2, 3, 4],
+  ],
+  [
+    [2, 1, 4],
+    [3, 1],
+  ],
   [[], [5]],
   [[3, 4], [1]],
 ] as const;

@@ -9,15 +9,36 @@ const s64 = (...values: number[]) => literal('s64', values);
 const x = (...dims: number[]) => random('f32', dims);
 
 const transposes: readonly (readonly [number[], number[]])[] = [
-  [[2, 3, 4], [2, 0, 1]],
-  [[2, 3, 4, 5], [0, 2, 1, 3]],
-  [[1, 3, 1, 4], [2, 1, 0, 3]],
-  [[0, 3], [1, 0]],
-  [[70, 65], [1, 0]],
+  [
+    [2, 3, 4],
+    [2, 0, 1],
+  ],
+  [
+    [2, 3, 4, 5],
+    [0, 2, 1, 3],
+  ],
+  [
+    [1, 3, 1, 4],
+    [2, 1, 0, 3],
+  ],
+  [
+    [0, 3],
+    [1, 0],
+  ],
+  [
+    [70, 65],
+    [1, 0],
+  ],
 ];
 
 const slices: readonly (readonly [number[], number[], number[], number[], number[]?])[] = [
-  [[5, 6], [1, 2], [4, -1], [0, 1], [2, 1]],
+  [
+    [5, 6],
+    [1, 2],
+    [4, -1],
+    [0, 1],
+    [2, 1],
+  ],
   [[5, 6], [-1], [-100], [1], [-2]],
   [[5], [3], [2 ** 53], [0]],
   [[5], [7], [9], [0]],
@@ -27,7 +48,10 @@ const slices: readonly (readonly [number[], number[], number[], number[], number
 ];
 
 const pads: readonly (readonly [number[], number[], number[]?])[] = [
-  [[2, 3], [1, 0, 0, 2]],
+  [
+    [2, 3],
+    [1, 0, 0, 2],
+  ],
   [[3], [-1, 2]],
   [[2, 4], [1, 1], [1]],
   [[2, 4], [1, 1], [-2]],
@@ -42,10 +66,12 @@ export const MOVEMENT_CASES: readonly NodeCase[] = [
   { op: 'Gather', inputs: [x(9, 9), literal('s64', [8, 0], [2])], constants: [0] },
   ...WIDTHS.map((dtype): NodeCase => ({ op: 'Transpose', inputs: [random(dtype, [3, 4])] })),
   ...transposes.map(([dims, perm]): NodeCase => ({ op: 'Transpose', inputs: [x(...dims)], attributes: { perm } })),
-  ...slices.map(([dims, starts, ends, axes, steps]): NodeCase => ({
-    op: 'Slice',
-    inputs: [x(...dims), s64(...starts), s64(...ends), s64(...axes), ...(steps ? [s64(...steps)] : [])],
-  })),
+  ...slices.map(
+    ([dims, starts, ends, axes, steps]): NodeCase => ({
+      op: 'Slice',
+      inputs: [x(...dims), s64(...starts), s64(...ends), s64(...axes), ...(steps ? [s64(...steps)] : [])],
+    }),
+  ),
   { op: 'Slice', inputs: [x(4, 4), s64(1, 2), s64(3, 4)] },
   { op: 'Reshape', inputs: [x(2, 6), s64(3, -1)] },
   { op: 'Reshape', inputs: [x(0, 6), s64(2, 0)], attributes: { allowzero: 1 } },
@@ -69,11 +95,13 @@ export const MOVEMENT_CASES: readonly NodeCase[] = [
   ...WIDTHS.map((dtype): NodeCase => ({ op: 'Concat', inputs: [random(dtype, [2, 3]), random(dtype, [2, 1])], attributes: { axis: -1 } })),
   { op: 'Concat', inputs: [x(0, 2), x(3, 2), x(0, 2)], attributes: { axis: 0 } },
   ...['constant', 'edge', 'reflect', 'wrap'].flatMap((mode) =>
-    pads.map(([dims, pad, axes]): NodeCase => ({
-      op: 'Pad',
-      inputs: [x(...dims), s64(...pad), literal('f32', [9], []), ...(axes ? [s64(...axes)] : [])],
-      attributes: { mode },
-    })),
+    pads.map(
+      ([dims, pad, axes]): NodeCase => ({
+        op: 'Pad',
+        inputs: [x(...dims), s64(...pad), literal('f32', [9], []), ...(axes ? [s64(...axes)] : [])],
+        attributes: { mode },
+      }),
+    ),
   ),
   { op: 'Pad', inputs: [random('s64', [2]), s64(1, 1)] },
   { op: 'ReverseSequence', inputs: [x(4, 3, 2), s64(4, 1, 0)], attributes: { time_axis: 0, batch_axis: 1 } },
@@ -89,7 +117,11 @@ export const MOVEMENT_CASES: readonly NodeCase[] = [
       inputs: [x(3, 3), literal('s64', [1, 0, 2, 0, -1, 1], [2, 3]), random('f32', [2, 3])],
       attributes: { axis: 0, reduction },
     },
-    { op: 'ScatterND', inputs: [random('s32', [4, 2]), literal('s64', [1, -1, 1], [3, 1]), random('s32', [3, 2])], attributes: { reduction } },
+    {
+      op: 'ScatterND',
+      inputs: [random('s32', [4, 2]), literal('s64', [1, -1, 1], [3, 1]), random('s32', [3, 2])],
+      attributes: { reduction },
+    },
   ]),
   { op: 'Scatter', inputs: [x(1, 5), literal('s64', [1, 3], [1, 2]), x(1, 2)], attributes: { axis: 1 } },
   { op: 'OneHot', inputs: [literal('s64', [0, -1, 7], [3]), literal('s64', [4], []), literal('f32', [0.5, 2])] },

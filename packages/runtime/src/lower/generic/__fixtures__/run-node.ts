@@ -41,7 +41,9 @@ export function graphOf(example: NodeCase): Graph {
 export async function runNode(example: NodeCase, threads = 1): Promise<Tensor[]> {
   const model = await Model.fromGraph(graphOf(example));
   await using session = await model.session({ threads });
-  const feeds = Object.fromEntries(example.inputs.flatMap((tensor, i) => (tensor && !example.constants?.includes(i) ? [[`x${i}`, tensor]] : [])));
+  const feeds = Object.fromEntries(
+    example.inputs.flatMap((tensor, i) => (tensor && !example.constants?.includes(i) ? [[`x${i}`, tensor]] : [])),
+  );
   const results = await session.run(feeds);
   return model.outputs.map(({ name }) => results[name]!);
 }

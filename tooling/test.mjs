@@ -16,7 +16,9 @@ function typescript() {
   );
   const counts = JSON.parse(readFileSync(report, 'utf8'));
   // A file that cannot be loaded, or whose preparation fails, has no failed test of its own; it counts as one.
-  const broken = counts.testResults.filter((file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed')).length;
+  const broken = counts.testResults.filter(
+    (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
+  ).length;
   return {
     status,
     passed: counts.numPassedTests,

@@ -58,11 +58,13 @@ export function graphToIr(graph: Graph): IrParts {
     { name: freeOperatorName(graph, 'output_data'), type: 'Output', inputs: graph.outputs, outputs: [] },
   ];
   const shapes = new Map<string, readonly string[]>();
-  for (const value of graph.values.values()) {
-    if (!value.constant && value.shape?.some((dim) => typeof dim !== 'number'))
+  // In the order of the file, so that a file that was read is written to the same bytes.
+  for (const name of [...graph.inputs, ...graph.nodes.flatMap((node) => node.outputs.filter(Boolean))]) {
+    const { shape } = graph.value(name);
+    if (shape?.some((dim) => typeof dim !== 'number'))
       shapes.set(
-        value.name,
-        value.shape.map((dim) => (dim === null ? '?' : String(dim))),
+        name,
+        shape.map((dim) => (dim === null ? '?' : String(dim))),
       );
   }
   return { config: { name: graph.name, operators }, weights, shapes };

@@ -84,6 +84,14 @@ describe('our own IR', () => {
     expect(encodeIr(read)).toEqual(encodeIr(sample()));
     expect(readdirSync(path).sort()).toEqual(['conf.yaml', 'model.bin']);
   });
+  it('gives the same bytes however the values were added', async () => {
+    const graph = sample();
+    const moved = graph.value('double');
+    graph.values.delete('double');
+    graph.values.set('double', moved);
+    const { config, weights } = encodeIr(graph);
+    expect(encodeIr(await readIr({ config, weights: Buffer.concat(weights) })).config).toBe(config);
+  });
   it('refuses to overwrite without force, and keeps two files with it', async () => {
     const path = join(folder, 'twice');
     await writeIr(sample(), path);

@@ -37,7 +37,7 @@ const EQUIVALENTS: Readonly<Record<string, readonly string[]>> = {
 /** Passes of the original whose switch is understood and changes nothing here. */
 const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
   MultiHeadAttention: 'attention is one operator in every form of our graph, the transposed one included',
-  QKVMerge: 'query, key and value are merged when the graph is transposed',
+  QKVMerge: 'query, key and value stay three products of one input, which is read once',
 };
 
 /**

@@ -31,3 +31,9 @@ export class OriginalAttributes {
     });
   }
 }
+
+/** What an operator gives: f32 unless it says otherwise. */
+export const outputDtype = (attributes: OriginalAttributes): 'f32' | 'u8' | 's8' => {
+  const dtype = attributes.text('output_dtype');
+  return dtype === 'u8' || dtype === 's8' ? dtype : 'f32';
+};

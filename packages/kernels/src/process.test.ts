@@ -130,11 +130,29 @@ it('turns panics in calls and in pool threads into E_INTERNAL, and the next run 
   expect(child('try { make(1, 1).native.plantPanic(-1) } catch (error) { console.log(error.code) }').stdout).toBe('E_USAGE\n');
 });
 
-it('runs with fewer threads where the system gives only one CPU or few processes', () => {
+it('runs on one CPU, with the number of threads it is told', () => {
   const code = 'const s = new ne.NativeSession({ threads: 64 }); await run(s, make(300, 2), 300); console.log(s.threads); await s.close();';
   const one = child(`console.log(ne.isa().defaultThreads, ne.isa().allowedCpus.length); ${code}`, {}, ['taskset', '-c', '0']);
   expect([one.status, one.stdout], one.stderr).toEqual([0, '1 1\n64\n']);
   expect(child('console.log(new ne.NativeSession().threads)', { NE_NUM_THREADS: '3' }).stdout).toBe('3\n');
+});
+
+it('runs with fewer threads, and fails with E_LIMIT only, where memory is short', () => {
+  const { status, stdout, stderr } = child(`
+    import { execFileSync } from 'node:child_process';
+    import { readFileSync } from 'node:fs';
+    const program = make(100, 1);
+    const hungry = new ne.Program({ ...t.linearProgram(8, 256, 256), arena_bytes: 4 * 2 ** 30 }, ne.packWeights(W.specs));
+    const size = Number(/VmSize:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024;
+    execFileSync('prlimit', ['--pid=' + process.pid, '--as=' + (size + 150 * 2 ** 20)]);
+    const s = new ne.NativeSession({ threads: 1000 });
+    console.log(s.threads > 0 && s.threads < 1000);
+    await run(s, program, 100);
+    await run(s, hungry, 8).catch((error) => console.log(error.code));
+    await run(s, program, 100);
+    await s.close();
+    console.log('done');`);
+  expect([status, stdout], stderr).toEqual([0, 'true\nE_LIMIT\ndone\n']);
 });
 
 it('caps the tier at NE_MAX_CPU_ISA, with the same integer results on every tier', () => {

@@ -40,13 +40,12 @@ pub struct IsaReport {
 }
 
 fn features() -> Vec<String> {
-    let mut found = Vec::new();
     #[cfg(target_arch = "x86_64")]
     {
         macro_rules! look {
-            ($($name:tt),*) => { $(if std::is_x86_feature_detected!($name) { found.push($name.to_owned()); })* };
+            ($($name:tt),*) => { [$(($name, std::is_x86_feature_detected!($name))),*] };
         }
-        look!(
+        let all = look!(
             "sse4.2",
             "avx",
             "avx2",
@@ -63,8 +62,10 @@ fn features() -> Vec<String> {
             "avx512bf16",
             "avx512fp16"
         );
+        all.into_iter().filter(|(_, found)| *found).map(|(name, _)| name.to_owned()).collect()
     }
-    found
+    #[cfg(not(target_arch = "x86_64"))]
+    Vec::new()
 }
 
 /// Reports the instruction sets, caches and cores that this process has.

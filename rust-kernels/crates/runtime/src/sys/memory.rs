@@ -1,5 +1,6 @@
 //! Zeroed, page-aligned memory that fails with an error instead of an abort.
 
+use super::pages;
 use crate::error::{Result, RuntimeError};
 use std::num::NonZero;
 use std::ptr::NonNull;
@@ -34,21 +35,7 @@ impl Memory {
         let refused = || RuntimeError::limit(format!("{len} bytes of memory are not available"));
         let huge = huge && len >= HUGE;
         let mapped = if huge { len.checked_add(HUGE) } else { Some(len) }.ok_or_else(refused)?;
-        // SAFETY: a fresh anonymous mapping; nothing existing is touched.
-        let base = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                mapped,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-                -1,
-                0,
-            )
-        };
-        if base == libc::MAP_FAILED {
-            return Err(refused());
-        }
-        let base = NonNull::new(base.cast::<u8>()).ok_or_else(refused)?;
+        let base = pages::map(mapped).ok_or_else(refused)?;
         let start = if huge { base.as_ptr().align_offset(HUGE) } else { 0 };
         let memory = Memory { base, mapped, start, len };
         #[cfg(target_os = "linux")]
@@ -96,8 +83,8 @@ impl Memory {
 impl Drop for Memory {
     fn drop(&mut self) {
         if self.mapped > 0 {
-            // SAFETY: exactly the mapping that `new` made, unmapped once.
-            unsafe { libc::munmap(self.base.as_ptr().cast(), self.mapped) };
+            // SAFETY: exactly the mapping that `new` made, given back once.
+            unsafe { pages::unmap(self.base, self.mapped) };
         }
     }
 }

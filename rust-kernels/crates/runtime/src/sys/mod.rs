@@ -1,11 +1,7 @@
-//! Calls to the operating system: memory, CPU affinity, topology.
+//! Calls to the operating system: memory, files, CPU affinity, topology.
 
 pub mod affinity;
+pub mod files;
 pub mod memory;
+mod pages;
 pub mod topology;
-
-/// The user whose rights this process has.
-pub fn effective_user() -> u32 {
-    // SAFETY: has no preconditions.
-    unsafe { libc::geteuid() }
-}

@@ -3,9 +3,9 @@
 //! A writer holds a lock on its temporary file, so a temporary file whose lock can be had belongs to nobody and is removed. The folder's
 //! own lock is held only while a finished file is renamed into place and old ones are removed.
 
-use std::fs::{File, OpenOptions};
+use crate::sys::files::{has_name, open_private};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
@@ -29,12 +29,12 @@ impl Temporary {
         loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let path = folder.join(format!("{TEMPORARY}{}-{number}", std::process::id()));
-            match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path) {
+            match open_private(&path, true) {
                 Ok(file) => {
                     let temporary = Temporary { file, path, renamed: false };
                     // Nobody else can want it for longer than a look at whether it is free.
                     temporary.file.lock()?;
-                    if temporary.file.metadata()?.nlink() > 0 {
+                    if has_name(&temporary.file)? {
                         return Ok(temporary);
                     }
                     // That look came between making the file and locking it, and took it for an orphan.
@@ -65,8 +65,7 @@ impl Drop for Temporary {
 
 /// Waits for the folder's lock; it is held until the file is dropped.
 pub fn lock(folder: &Path) -> io::Result<File> {
-    let path = folder.join(".ne-lock");
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let file = open_private(&folder.join(".ne-lock"), false)?;
     file.lock()?;
     Ok(file)
 }

@@ -7,11 +7,11 @@ use super::pack::{LINE, Sink, pack};
 use super::set::{Blob, WeightSet, digest_of};
 use super::spec::{Section, Spec};
 use crate::error::{ErrorCode, Result, RuntimeError};
-use crate::sys::{effective_user, memory::Memory};
+use crate::sys::files::{Opened, make_private_folder, open_checked, sync_folder};
+use crate::sys::memory::Memory;
 use std::borrow::Cow;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// How to open a packed file.
@@ -42,14 +42,14 @@ impl WeightSet {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io)?;
+        make_private_folder(folder).map_err(io)?;
         let temporary = cache::Temporary::new(folder).map_err(io)?;
         write(&temporary.file, specs, buffers, meta)?;
         temporary.file.sync_all().map_err(io)?;
         {
             let _lock = cache::lock(folder).map_err(io)?;
             temporary.rename(path).map_err(io)?;
-            File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
+            sync_folder(folder).map_err(io)?;
             if let Some(limit) = cache_bytes {
                 cache::evict(folder, path, limit);
             }
@@ -58,34 +58,20 @@ impl WeightSet {
         WeightSet::open(path, options)?.ok_or_else(gone)
     }
 
-    /// Opens a packed file; `None` when there is none, or one that was cut short or belongs to another version. Every count, offset, index and checksum that kernels rely on is checked.
+    /// Opens a packed file; `None` when there is none, or one that was cut short or belongs to another version.
+    /// Every count, offset, index and checksum that kernels rely on is checked.
     ///
     /// # Errors
     /// E_PATH when it is not a regular file of this user that others cannot write, E_IR_MISMATCH and E_SPARSE when its content is
     /// not what this engine wrote, E_IO and E_LIMIT from the system.
     pub fn open(path: &Path, options: OpenOptionsPacked) -> Result<Option<WeightSet>> {
         let io = |error: std::io::Error| RuntimeError::io("packed weights cannot be read", &error);
-        let refused = |text: &str| RuntimeError::new(ErrorCode::Path, format!("packed weights are refused: {text}"));
-        // Not following links and not blocking on pipes; what was opened is what is then checked.
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) if error.raw_os_error() == Some(libc::ELOOP) => return Err(refused("the file is a symbolic link")),
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(refused("permission denied")),
-            Err(error) => return Err(io(error)),
+        let mut file = match open_checked(path).map_err(io)? {
+            Opened::File(file) => file,
+            Opened::Absent => return Ok(None),
+            Opened::Refused(text) => return Err(RuntimeError::new(ErrorCode::Path, format!("packed weights are refused: {text}"))),
         };
         let status = file.metadata().map_err(io)?;
-        if !status.is_file() {
-            return Err(refused("not a regular file"));
-        }
-        let user = effective_user();
-        if status.uid() != user && status.uid() != 0 {
-            return Err(refused("the file belongs to another user"));
-        }
-        if status.mode() & 0o022 != 0 {
-            return Err(refused("others may write the file"));
-        }
         let length = usize::try_from(status.len()).unwrap_or(usize::MAX);
         if length < HEADER {
             return Ok(None);

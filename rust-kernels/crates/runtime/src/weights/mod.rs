@@ -7,7 +7,7 @@ mod header;
 mod pack;
 mod set;
 mod spec;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 
 pub use file::OpenOptionsPacked;

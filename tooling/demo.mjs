@@ -1,5 +1,5 @@
 // Installs, builds, and runs the main job on the embedded model.
 import { bootstrap, pnpm, run } from './run.mjs';
 
-bootstrap();
-run('demo', [...pnpm, 'ne', 'pipeline']);
+await bootstrap();
+await run('demo', [...pnpm, 'ne', 'pipeline']);

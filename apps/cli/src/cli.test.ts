@@ -118,6 +118,7 @@ describe('bad command lines', () => {
     ['an absent model', ['inspect', 'nowhere.onnx'], 66, 'E_NOT_FOUND'],
     ['an absent text', ['answer', 'q', '--context', 'nowhere.txt'], 66, 'nowhere.txt'],
     ['an unknown output form', ['doctor', '-o', 'xml'], 2, 'xml'],
+    ['an unknown precision', ['quantize', '-o', join(folder, 'never'), '--precision', 'int4'], 2, '--precision int4'],
     ['an unknown engine policy', ['bench', '--sparse', 'maybe'], 2, 'maybe'],
   ])('%s', async (_, args, code, text) => {
     const result = await ne(args);

@@ -1,7 +1,7 @@
 import { demoSamples } from '@neural-engine/demo-model';
 import { type LoadOptions, load, locate, type ModelSource, pipeline, tokenizerOf } from '@neural-engine/engine';
-import type { Graph } from '@neural-engine/ir';
 import { isa } from '@neural-engine/kernels';
+import type { Precision } from '@neural-engine/quantizer';
 import { type OrtSession, openOrt } from './bench/ort';
 import { evaluate } from './evaluate';
 import { benchFeeds } from './feeds';
@@ -10,6 +10,8 @@ import type { Column, Row } from './output/table';
 import { quantizeModel } from './quantize';
 
 export interface PipelineOptions {
+  /** The form set beside fp32. Default `int8`. */
+  readonly precision?: Precision;
   readonly data?: string;
   readonly limit?: number;
   readonly calibration?: string;
@@ -39,20 +41,7 @@ interface Form {
 export async function runPipeline(path: string, options: PipelineOptions) {
   const located = locate(path);
   const tokenizer = await tokenizerOf(options.tokenizer ?? ('directory' in located ? located.directory : undefined));
-  const quantised: Graph = (
-    await quantizeModel(path, {
-      samples: '512',
-      method: 'minmax',
-      ...(options.calibration ? { calibration: options.calibration } : {}),
-      ...(options.tokenizer ? { tokenizer: options.tokenizer } : {}),
-    })
-  ).graph;
-  const forms: Form[] = [
-    { name: 'fp32, dense', source: path, load: { sparse: 'never' } },
-    { name: 'fp32, sparse', source: path, load: { sparse: 'auto' } },
-    { name: 'int8, dense', source: quantised, load: { sparse: 'never' } },
-    { name: 'int8, sparse', source: quantised, load: { sparse: 'auto' } },
-  ];
+  const forms = await formsOf(path, options.precision ?? 'int8', options);
   const scores = new Map<string, { f1: number; exactMatch: number }>();
   const shared = {
     task: 'squad',
@@ -88,8 +77,27 @@ export async function runPipeline(path: string, options: PipelineOptions) {
   return {
     rows,
     facts: { schema: 'pipeline', cpu: report.cpu, tier: report.tier, threads: options.threads, seqLen: options.seqLen, model: path },
-    example: await example(quantised, tokenizer),
+    example: await example(forms.at(-1)!.source, tokenizer),
   };
+}
+
+/** fp32 and the precision asked for, each with every weight dense and with sparse kernels where they are faster. */
+async function formsOf(path: string, precision: Precision, options: PipelineOptions): Promise<Form[]> {
+  const forms = (name: string, source: ModelSource): Form[] =>
+    (['never', 'auto'] as const).map((sparse) => ({
+      name: `${name}, ${sparse === 'never' ? 'dense' : 'sparse'}`,
+      source,
+      load: { sparse },
+    }));
+  if (precision === 'fp32') return forms('fp32', path);
+  const { graph } = await quantizeModel(path, {
+    precision,
+    samples: '512',
+    method: 'minmax',
+    ...(options.calibration ? { calibration: options.calibration } : {}),
+    ...(options.tokenizer ? { tokenizer: options.tokenizer } : {}),
+  });
+  return [...forms('fp32', path), ...forms(precision, graph)];
 }
 
 const ORT = 'ONNX Runtime fp32';
@@ -113,9 +121,9 @@ async function race(forms: readonly Form[], ort: OrtSession | undefined, options
   return times;
 }
 
-async function example(graph: Graph, tokenizer: Awaited<ReturnType<typeof tokenizerOf>>) {
+async function example(model: ModelSource, tokenizer: Awaited<ReturnType<typeof tokenizerOf>>) {
   const [sample] = demoSamples();
-  const qa = await pipeline('question-answering', graph, { tokenizer });
+  const qa = await pipeline('question-answering', model, { tokenizer });
   await qa.answer(sample!.question, sample!.context);
   const started = performance.now();
   const { answer, score, start, end } = await qa.answer(sample!.question, sample!.context);

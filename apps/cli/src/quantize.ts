@@ -3,12 +3,13 @@ import { demoCalibrationPath } from '@neural-engine/demo-model';
 import { compileModel, locate, quantize, tokenizerOf, writeIr } from '@neural-engine/engine';
 import { readSquad } from '@neural-engine/evaluation';
 import type { Graph } from '@neural-engine/ir';
-import { type CalibrationMethod, select } from '@neural-engine/quantizer';
+import { type CalibrationMethod, type Precision, type Recipe, requirePrecision, select } from '@neural-engine/quantizer';
 import type { Tokenizer } from '@neural-engine/text';
 import { positiveInteger } from './context';
 import { progress } from './output/progress';
 
 export interface QuantizeFlags {
+  readonly precision?: string;
   readonly calibration?: string;
   readonly samples: string;
   readonly method: string;
@@ -19,11 +20,28 @@ export interface QuantizeFlags {
 
 const METHODS: readonly CalibrationMethod[] = ['minmax', 'percentile', 'entropy', 'mse'];
 
-/** Compiles, calibrates and quantises a model. */
-export async function quantizeModel(
-  path: string,
-  flags: QuantizeFlags,
-): Promise<{ graph: Graph; products: number; attentions: number; samples: number }> {
+export interface QuantizedModel {
+  readonly graph: Graph;
+  readonly precision: Precision;
+  readonly products: number;
+  readonly attentions: number;
+  /** Calibration samples; 0 where the precision needs none. */
+  readonly samples: number;
+}
+
+/** Compiles a model and turns it into the precision asked for, calibrating where that needs it. */
+export async function quantizeModel(path: string, flags: QuantizeFlags): Promise<QuantizedModel> {
+  const precision = requirePrecision(flags.precision ?? 'int8', '--precision');
+  const graph = await compileModel(path);
+  if (precision === 'fp32') return { graph, precision, products: 0, attentions: 0, samples: 0 };
+  const recipe = flags.keep ? { keep: flags.keep.split(',') } : {};
+  const { products, attentions } = select(graph, recipe);
+  const counts = { precision, products: products.size, attentions: attentions.size };
+  if (precision !== 'int8') return { ...(await quantize(graph, { precision, recipe })), ...counts, samples: 0 };
+  return { ...(await calibrated(path, graph, flags, recipe)), ...counts };
+}
+
+async function calibrated(path: string, graph: Graph, flags: QuantizeFlags, recipe: Recipe): Promise<{ graph: Graph; samples: number }> {
   const method = METHODS.find((name) => name === flags.method);
   if (!method) throw new EngineError('E_USAGE', 'usage', `--method ${flags.method}: expected one of ${METHODS.join(', ')}`);
   const limit = positiveInteger('--samples', flags.samples);
@@ -31,19 +49,17 @@ export async function quantizeModel(
   const tokenizer = await tokenizerOf(flags.tokenizer ?? ('directory' in located ? located.directory : undefined));
   const examples = (await readSquad(flags.calibration ?? demoCalibrationPath(), { requireAnswers: false })).examples.slice(0, limit);
   if (examples.length < 32) process.stderr.write(`only ${examples.length} calibration samples: ranges may be too narrow\n`);
-  const graph = await compileModel(path);
-  const recipe = flags.keep ? { keep: flags.keep.split(',') } : {};
-  const selection = select(graph, recipe);
   const bar = progress('calibrating', examples.length);
   try {
     const { graph: quantized } = await quantize(graph, {
+      precision: 'int8',
       samples: calibrationFeeds(graph, tokenizer, examples),
       method,
       recipe,
       ...(flags.percentile ? { percentile: Number(flags.percentile) } : {}),
       onProgress: (done) => bar.update(done),
     });
-    return { graph: quantized, products: selection.products.size, attentions: selection.attentions.size, samples: examples.length };
+    return { graph: quantized, samples: examples.length };
   } finally {
     bar.stop();
   }

@@ -5,14 +5,18 @@ import {
   type CalibrationMethod,
   calibrate,
   type GraphRunner,
+  type Precision,
   quantizeGraph,
   type Recipe,
+  requirePrecision,
 } from '@neural-engine/quantizer';
 import { Model } from '@neural-engine/runtime';
 
 export interface QuantizeOptions {
-  /** Feeds of one calibration run each. */
-  readonly samples: AsyncIterable<Readonly<Record<string, Tensor>>> | Iterable<Readonly<Record<string, Tensor>>>;
+  /** Default `int8`: static, by calibration. */
+  readonly precision?: Precision;
+  /** Feeds of one calibration run each; `int8` needs them, the others do not look at them. */
+  readonly samples?: AsyncIterable<Readonly<Record<string, Tensor>>> | Iterable<Readonly<Record<string, Tensor>>>;
   /** Default `minmax`. */
   readonly method?: CalibrationMethod;
   readonly percentile?: number;
@@ -20,6 +24,12 @@ export interface QuantizeOptions {
   readonly threads?: number;
   readonly onProgress?: (samples: number) => void;
   readonly signal?: AbortSignal;
+}
+
+export interface Quantized {
+  readonly graph: Graph;
+  /** What was observed; only `int8` observes anything. */
+  readonly calibration?: Calibration;
 }
 
 /** Runs graphs with this engine for calibration. */
@@ -35,16 +45,33 @@ export function engineRunner(options: { threads?: number } = {}): GraphRunner {
 }
 
 /**
- * Static int8: observes `graph` on samples with this engine, chooses ranges and quantises it.
+ * Turns an f32 graph into one of another precision. Static int8 observes it on samples with this engine and chooses ranges; `fp32` gives
+ * the graph back as it is.
  *
- * @throws {EngineError} E_DATASET, E_QUANT what is wrong with the samples or the graph.
+ * @throws {EngineError} E_USAGE options that make no sense; E_DATASET, E_QUANT what is wrong with the samples or the graph;
+ * E_UNSUPPORTED a precision that this engine does not compute.
  */
-export async function quantize(graph: Graph, options: QuantizeOptions): Promise<{ graph: Graph; calibration: Calibration }> {
-  const { threads, recipe, ...rest } = options;
+export async function quantize(graph: Graph, options: QuantizeOptions = {}): Promise<Quantized> {
+  const precision = requirePrecision(options.precision ?? 'int8');
+  switch (precision) {
+    case 'fp32':
+      return { graph };
+    case 'int8':
+      return staticInt8(graph, options);
+    case 'bf16':
+    case 'dynamic-int8':
+      throw new EngineError('E_UNSUPPORTED', 'quantize', `this engine computes fp32 and int8, not ${precision}`, { where: 'precision' });
+  }
+}
+
+async function staticInt8(graph: Graph, options: QuantizeOptions): Promise<Quantized> {
+  const { threads, recipe, samples, precision: _, ...rest } = options;
+  if (samples === undefined) throw new EngineError('E_USAGE', 'quantize', 'static int8 needs calibration samples (option "samples")');
   if (threads !== undefined && !(Number.isInteger(threads) && threads > 0))
     throw new EngineError('E_USAGE', 'quantize', `threads must be a positive integer, got ${threads}`);
   const calibration = await calibrate(graph, {
     ...rest,
+    samples,
     run: engineRunner(threads === undefined ? {} : { threads }),
     ...(recipe ? { recipe } : {}),
   });

@@ -3,6 +3,7 @@ import { consoleIo, formatOf, type OutputFlags, positiveInteger, printTable } fr
 import { modelPath, modelTitle } from '../model-argument';
 
 interface Flags extends OutputFlags {
+  precision: string;
   data?: string;
   limit?: string;
   calibration?: string;
@@ -16,6 +17,7 @@ export function registerPipeline(program: Command): void {
   program
     .command('pipeline [model]')
     .description('the whole way on one model: fp32, int8, sparse int8 and ONNX Runtime side by side; without a model, on the embedded one')
+    .option('-p, --precision <name>', 'what stands beside fp32: bf16, int8 (calibrated) or dynamic-int8; fp32 for itself alone', 'int8')
     .option('-d, --data <file>', 'SQuAD v1.1 JSON for the accuracy; default: the samples of the embedded model')
     .option('--limit <n>', 'questions to ask at most')
     .option('-c, --calibration <file>', 'SQuAD JSON to calibrate on; default: what ships with the embedded model')
@@ -27,9 +29,11 @@ export function registerPipeline(program: Command): void {
     .option('--json', 'the same as --output json')
     .action(async (model: string | undefined, flags: Flags) => {
       const { runPipeline, PIPELINE_COLUMNS } = await import('../pipeline');
+      const { requirePrecision } = await import('@neural-engine/quantizer');
       const format = formatOf(flags);
       const result = await runPipeline(modelPath(model), {
         ...flags,
+        precision: requirePrecision(flags.precision, '--precision'),
         seqLen: positiveInteger('--seq-len', flags.seqLen, 512),
         iterations: positiveInteger('--iterations', flags.iterations),
         threads: positiveInteger('--threads', flags.threads ?? '1', 1024),

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import { consoleIo } from '../context';
 import { modelPath } from '../model-argument';
+import type { QuantizedModel } from '../quantize';
 
 interface Flags {
   output: string;
+  precision: string;
   calibration?: string;
   samples: string;
   method: string;
@@ -16,8 +18,9 @@ interface Flags {
 export function registerQuantize(program: Command): void {
   program
     .command('quantize [model]')
-    .description('post-training static int8: calibrate on text, save as IR')
+    .description('a smaller, faster form of a model, without training: saved as IR')
     .requiredOption('-o, --output <folder>', 'where to save the IR')
+    .option('-p, --precision <name>', 'fp32, bf16, int8 (static: calibrated on text) or dynamic-int8', 'int8')
     .option('-c, --calibration <file>', 'questions and texts in SQuAD JSON; default: what ships with the embedded model')
     .option('-n, --samples <n>', 'samples to calibrate on', '512')
     .option('-m, --method <name>', 'minmax, percentile, entropy or mse', 'minmax')
@@ -27,9 +30,13 @@ export function registerQuantize(program: Command): void {
     .option('--force', 'replace what is there')
     .action(async (model: string | undefined, flags: Flags) => {
       const { quantizeToIr } = await import('../quantize');
-      const { products, attentions, samples } = await quantizeToIr(modelPath(model), flags);
-      consoleIo.err(
-        `${products} products and ${attentions} attention blocks are int8 now, calibrated on ${samples} samples; saved to ${flags.output}\n`,
-      );
+      const made = await quantizeToIr(modelPath(model), flags);
+      consoleIo.err(`${summary(made)}; saved to ${flags.output}\n`);
     });
+}
+
+function summary({ precision, products, attentions, samples }: Omit<QuantizedModel, 'graph'>): string {
+  if (precision === 'fp32') return 'nothing is quantised: fp32';
+  const calibrated = samples > 0 ? `, calibrated on ${samples} samples` : '';
+  return `${products} products and ${attentions} attention blocks are ${precision} now${calibrated}`;
 }

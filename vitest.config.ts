@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** One runner for the whole workspace; packages resolve to their sources, so no build is needed first (only the native one). */
@@ -10,6 +11,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',
+    // The default leaves one processor free, which on two of them is half of the machine.
+    maxWorkers: availableParallelism(),
     typecheck: { enabled: false },
   },
 });

@@ -2,6 +2,11 @@
 export const PRELUDES: Readonly<Record<string, string>> = {
   'compiler 1': "import { readModel } from '@neural-engine/onnx';\nconst model = await readModel('model.onnx');\n",
   'text 0': "import { load } from '@neural-engine/engine';\nconst session = await (await load('model-folder')).session();\n",
+  'transpose 0': `import { compileModel } from '@neural-engine/engine';
+import { observedValues, quantizeGraph } from '@neural-engine/quantizer';
+const source = await compileModel('model.onnx');
+for (const node of source.nodes) node.name = node.name.replace(/.*layer.(\\d)\\/(ffn|Add_1).*/, (_, n, at) => '/' + n + (at === 'ffn' ? '.ffn1' : '.ffn2'));
+await writeIr(quantizeGraph(source, new Map(observedValues(source).map((name) => [name, { min: -8, max: 8 }]))), 'int8_ir');\n`,
   'root 0': `const feed = { dtype: 's64', dims: [1, 2], data: BigInt64Array.of(101n, 102n) } as const;
 const [input_ids, attention_mask, signal] = [feed, { ...feed, data: BigInt64Array.of(1n, 1n) }, AbortSignal.timeout(60_000)];\n`,
 };
@@ -22,5 +27,6 @@ export const PRINTS: Readonly<Record<string, RegExp>> = {
   'kernels 0': /3 130\n/,
   'engine 0': /input_ids \[batch, sequence\].*\n\[ 1, 4 \]\nMartha Keane /,
   'compiler 0': /Attention/,
+  'transpose 0': /0\.ffn1: plain, it is excluded by name.*\n.*0\.ffn2: transposed, \d/,
   'ir 0': /output +y +f32 \[batch, 2\]\n\n?\[ 8, 2 \]/,
 };

@@ -3,7 +3,7 @@ import { isa } from '@neural-engine/kernels';
 import type { Row } from './output/table';
 
 const MEANING: Readonly<Record<string, string>> = {
-  amx: 'tile products for dense layers, VNNI for sparse ones',
+  amx: 'matrix tiles for int8, dense and sparse, and bf16; VNNI where skipping zeros is faster',
   avx512_vnni: 'the full int8 kernels, dense and sparse',
   avx2: 'int8 by widening to 16 bits: correct, several times slower than AVX-512 VNNI',
   scalar: 'plain loops: correct, for trying things out only',

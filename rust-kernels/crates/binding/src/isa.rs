@@ -2,7 +2,7 @@
 
 use crate::error::{Result, guard};
 use napi_derive::napi;
-use neural_engine_isa::Isa;
+use neural_engine_isa::{Isa, Tier};
 use neural_engine_runtime::sys::{affinity, topology};
 
 /// Bytes of each cache level.
@@ -62,7 +62,10 @@ fn features() -> Vec<String> {
             "avx512bf16",
             "avx512fp16"
         );
-        all.into_iter().filter(|(_, found)| *found).map(|(name, _)| name.to_owned()).collect()
+        // The standard macro does not know tiles yet; what counts is whether this process may use them.
+        let tiles = Isa::capped(Tier::Amx).amx().is_some();
+        let tiles = ["amx-tile", "amx-int8", "amx-bf16"].map(|name| (name, tiles));
+        all.into_iter().chain(tiles).filter(|(_, found)| *found).map(|(name, _)| name.to_owned()).collect()
     }
     #[cfg(not(target_arch = "x86_64"))]
     Vec::new()

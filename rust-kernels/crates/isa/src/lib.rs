@@ -10,6 +10,8 @@
 #![cfg_attr(any(not(target_arch = "x86_64"), ne_portable), forbid(unsafe_code))]
 
 #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
+mod amx;
+#[cfg(all(target_arch = "x86_64", not(ne_portable)))]
 mod avx2;
 #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
 mod avx512;
@@ -31,7 +33,7 @@ pub enum Tier {
     Avx2,
     /// AVX-512 F, BW, DQ, VL, VBMI and VNNI.
     Avx512Vnni,
-    /// The above with AMX tiles for int8 and bf16.
+    /// The above with AVX-512 VBMI2 and AMX tiles for int8 and bf16.
     Amx,
 }
 
@@ -76,6 +78,19 @@ token!(
     Avx512Bf16
 );
 
+token!(
+    /// Proof that this CPU runs AMX tiles for int8 and bf16 and AVX-512 VBMI2 beside [`Avx512Vnni`], and that the operating system lets
+    /// this process use tiles. Only [`Isa::amx`] gives one.
+    Amx
+);
+
+impl Amx {
+    /// What comes with it.
+    pub fn avx512_vnni(self) -> Avx512Vnni {
+        Avx512Vnni(())
+    }
+}
+
 /// What kernels may use: what the CPU has, capped at a tier.
 #[derive(Clone, Copy, Debug)]
 pub struct Isa {
@@ -84,7 +99,7 @@ pub struct Isa {
     vnni_ymm: bool,
 }
 
-/// What the CPU and the operating system offer together (the standard macro checks XCR0).
+/// What the CPU and the operating system offer together (the standard macro checks XCR0), tiles aside.
 fn detect() -> Isa {
     #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
     {
@@ -105,6 +120,18 @@ fn detect() -> Isa {
     Isa { tier: Tier::Scalar, bf16: false, vnni_ymm: false }
 }
 
+/// Whether tiles can be used. Asks the operating system for them, once and only when somebody wants that tier; where it refuses, the tier
+/// below is the best there is.
+fn tiles() -> bool {
+    #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
+    {
+        static TILES: OnceLock<bool> = OnceLock::new();
+        *TILES.get_or_init(|| std::is_x86_feature_detected!("avx512vbmi2") && amx::detect() && amx::permitted())
+    }
+    #[cfg(any(not(target_arch = "x86_64"), ne_portable))]
+    false
+}
+
 impl Isa {
     /// The best this CPU offers, capped by the environment variable `NE_MAX_CPU_ISA` (read once).
     pub fn best() -> Isa {
@@ -119,7 +146,7 @@ impl Isa {
     pub fn capped(tier: Tier) -> Isa {
         static CPU: OnceLock<Isa> = OnceLock::new();
         let cpu = *CPU.get_or_init(detect);
-        let tier = cpu.tier.min(tier);
+        let tier = if tier == Tier::Amx && cpu.tier == Tier::Avx512Vnni && tiles() { tier } else { cpu.tier.min(tier) };
         Isa { tier, bf16: cpu.bf16 && tier >= Tier::Avx512Vnni, vnni_ymm: cpu.vnni_ymm && tier >= Tier::Avx2 }
     }
 
@@ -155,6 +182,11 @@ impl Isa {
         self.bf16.then_some(Avx512Bf16(()))
     }
 
+    /// Proof of AMX tiles.
+    pub fn amx(self) -> Option<Amx> {
+        (self.tier >= Tier::Amx).then_some(Amx(()))
+    }
+
     /// AVX-VNNI (256-bit) is there.
     pub fn has_avx_vnni(self) -> bool {
         self.vnni_ymm
@@ -171,6 +203,7 @@ mod tests {
             assert!(Isa::capped(tier).tier() <= tier);
         }
         assert!(Isa::capped(Tier::Scalar).avx2().is_none());
+        assert!(Isa::capped(Tier::Avx512Vnni).amx().is_none());
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub mod linear_i8;
 pub mod panel;
 pub mod quantize;
 pub mod rows;
+#[allow(dead_code, unused_imports, reason = "the kernels that multiply on tiles come next")]
+mod tiles;
 pub mod tokens;
 
 pub use activate::activate;

@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { isa, platformTriple } from './index';
+import { PREBUILT } from './load';
 
-function load(env: NodeJS.ProcessEnv): string {
-  const script = `
+function load(env: NodeJS.ProcessEnv, before = ''): string {
+  const script = `${before}
     import { isa } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)};
     try { console.log(isa().tier) } catch (error) { console.log(error.code, error.message) }`;
   const args = ['--conditions=source', '--import', 'tsx', '--input-type=module', '-e', script];
@@ -38,7 +39,20 @@ it('names both versions when package and library disagree', () => {
   writeFileSync(path, 'exports.abi = () => 999;');
   const text = load({ NE_NATIVE_PATH: path });
   rmSync(folder, { recursive: true });
-  expect(text).toMatch(/^E_ISA @neural-engine\/kernels speaks ABI \d+, the native library .* speaks ABI 999/);
+  expect(text).toMatch(
+    /^E_ISA @neural-engine\/kernels \d+\.\d+\.\d+ speaks ABI \d+, the native library .*other\.cjs speaks ABI 999; NE_NATIVE_PATH names that library; unset it/,
+  );
+});
+
+it('says what there is for a platform without a prebuilt library, and how to make one', () => {
+  const text = load({}, "Object.defineProperty(process, 'arch', { value: 'riscv64' });");
+  expect(text).toMatch(/^E_ISA no native kernels for .*riscv64/);
+  expect(text).toContain(`prebuilt libraries exist for ${PREBUILT.join(', ')}; from a clone`);
+});
+
+it('knows every platform that has a package', () => {
+  const { optionalDependencies } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as Record<string, object>;
+  expect(Object.keys(optionalDependencies!).sort()).toEqual(PREBUILT.map((triple) => `@neural-engine/kernels-${triple}`).sort());
 });
 
 it('does not load anything before the first use', () => {

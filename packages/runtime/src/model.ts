@@ -1,7 +1,8 @@
 import type { Graph } from '@neural-engine/ir';
-import { openWeights, packWeights, type WeightSet } from '@neural-engine/kernels';
+import type { WeightSet } from '@neural-engine/kernels';
 import type { DecideOptions, SparsePolicy } from '@neural-engine/sparsity';
 import type { Port } from './feeds';
+import { kernels } from './kernels';
 import { prepare } from './prepare/prepare';
 import type { KernelChoice, Prepared } from './prepare/prepared';
 import { deserializePrepared, serializePrepared } from './prepare/serialize';
@@ -48,7 +49,7 @@ export class Model {
    */
   static async fromGraph(graph: Graph, options: ModelOptions = {}): Promise<Model> {
     const { prepared, weights } = prepare(graph, { sparse: decideOptions(options) });
-    const packed = packWeights(weights, {
+    const packed = kernels().packWeights(weights, {
       meta: serializePrepared(prepared),
       ...(options.packedFile ? { file: options.packedFile } : {}),
       ...(options.copyWeights ? { copyWeights: true } : {}),
@@ -58,7 +59,7 @@ export class Model {
 
   /** Opens weights packed earlier, without the graph they came from; null when the file is absent, stale or of another version. */
   static async fromPacked(file: string, options: ModelOptions = {}): Promise<Model | null> {
-    const weights = openWeights(file, options.copyWeights ? { copyWeights: true } : {});
+    const weights = kernels().openWeights(file, options.copyWeights ? { copyWeights: true } : {});
     if (!weights) return null;
     try {
       return new Model(deserializePrepared(weights.meta), weights);

@@ -1,7 +1,8 @@
 import { allocate, type Dims, EngineError, elementCount, type Tensor, type TypedArray } from '@neural-engine/core';
 import { inferShapes, shapeDataInputs } from '@neural-engine/ir';
-import { NativeSession, Program, type RunProfile } from '@neural-engine/kernels';
+import type { NativeSession, Program, RunProfile } from '@neural-engine/kernels';
 import { bindFeeds, type Feeds } from './feeds';
+import { kernels } from './kernels';
 import type { Model } from './model';
 import type { ConcreteValue } from './plan/concrete';
 import { plan } from './plan/plan';
@@ -53,7 +54,7 @@ export class Session implements AsyncDisposable {
     this.limit = options.planCache ?? 32;
     const { graph } = model.prepared;
     this.shapeData = new Set(shapeDataInputs(graph).map((name) => graph.inputs.indexOf(name)));
-    this.native = new NativeSession({
+    this.native = new (kernels().NativeSession)({
       ...(options.threads === undefined ? {} : { threads: options.threads }),
       ...(options.cores === undefined ? {} : { cores: options.cores }),
       ...(options.hugePages === undefined ? {} : { hugePages: options.hugePages }),
@@ -149,7 +150,7 @@ export class Session implements AsyncDisposable {
     const values = this.infer(inputs);
     const spec = plan(prepared, values, { threads: this.threads, taps });
     const planned: Planned = {
-      program: new Program(spec, this.model.weights),
+      program: new (kernels().Program)(spec, this.model.weights),
       outputs: spec.outputs.map(({ name, dtype, dims }) => ({ name, dtype, dims })),
     };
     this.plans.set(key, planned);

@@ -1,5 +1,6 @@
 import { EngineError, LIMITS } from '@neural-engine/core';
 import type { ProgramSpec, Space } from '@neural-engine/kernels';
+import { ABI } from '../kernels';
 import type { Prepared } from '../prepare/prepared';
 import type { ConcreteValue } from './concrete';
 import { emitChains } from './emit';
@@ -54,7 +55,7 @@ export function plan(prepared: Prepared, values: ReadonlyMap<string, ConcreteVal
     );
   }
   return {
-    abi: 1,
+    abi: ABI,
     inputs: emitted.inputs,
     outputs: emitted.outputs,
     spaces: spaces.map(({ space }) => space),

@@ -119,6 +119,14 @@ export interface IsaReport {
   readonly defaultThreads: number;
 }
 
+/** The speed of one instruction on registers. */
+export interface InstructionRate {
+  /** As the assembler spells it, with its registers' width: `vpdpbusd zmm`, `vfmadd231ps zmm`, `vfmadd231ps ymm`. */
+  readonly instruction: string;
+  /** 10⁹ multiply-adds a second on one core. */
+  readonly gmacs: number;
+}
+
 export interface PackSparseOptions {
   readonly block: '4x1';
   /** Outputs: rows of the weight. */

@@ -13,6 +13,7 @@ mod error;
 mod isa;
 mod product;
 mod program;
+mod rate;
 mod session;
 mod typed;
 mod weights;

@@ -16,6 +16,7 @@ mod avx2;
 #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
 mod avx512;
 pub mod math;
+pub mod rate;
 mod scalar;
 mod simd;
 

@@ -1,4 +1,4 @@
-//! How fast this core can go at all: what benches are measured against, seconds before, in the same process.
+//! How fast this core can go at all: what speeds are measured against, seconds before, in the same process.
 
 use std::time::{Duration, Instant};
 

@@ -8,6 +8,7 @@ import {
   type OnnxModel,
   type OnnxNode,
   type OnnxTensor,
+  type OnnxValueInfo,
 } from '@neural-engine/onnx';
 
 /** Shape of a generated encoder. */
@@ -22,6 +23,8 @@ export interface EncoderShape {
   /** Share of zero 4x1 blocks (four outputs at one input) in every Linear of every layer. */
   readonly sparsity?: number;
   readonly seed?: number;
+  /** Only the layers: inputs `x`, f32 [batch, sequence, hidden], and `attention_mask`, output `y` of the same shape as `x`. */
+  readonly body?: boolean;
 }
 
 /** The shapes that the figures are about. */
@@ -49,27 +52,34 @@ class EncoderBuilder {
   }
 
   build(): OnnxModel {
-    const { family, layers, hidden } = this.shape;
-    const inputs = ['input_ids', 'attention_mask', ...(family === 'bert' ? ['token_type_ids'] : [])];
-    let x = this.embeddings();
+    const { family, layers, hidden, body } = this.shape;
+    const dims = ['batch', 'sequence'];
+    let x = body ? 'x' : this.embeddings();
     const mask = this.mask();
     for (let layer = 0; layer < layers; layer++) x = this.layer(x, mask, `layer.${layer}`);
+    if (body) {
+      this.nodes.push(makeNode('Identity', [x], ['y'], { name: 'last' }));
+      return this.model(
+        [makeValueInfo('x', 'f32', [...dims, hidden]), makeValueInfo('attention_mask', 's64', dims)],
+        [makeValueInfo('y', 'f32', [...dims, hidden])],
+      );
+    }
+    const inputs = ['input_ids', 'attention_mask', ...(family === 'bert' ? ['token_type_ids'] : [])];
     const logits = this.linear(x, hidden, 2, 'qa_outputs', 0);
     const parts = ['start', 'end'];
     this.nodes.push(makeNode('Split', [logits], parts, { name: 'split', attributes: { axis: int(-1) } }));
     const axis = this.constant('last', [-1]);
     for (const part of parts) this.nodes.push(makeNode('Squeeze', [part, axis], [`${part}_logits`], { name: `${part}_squeeze` }));
-    const dims = ['batch', 'sequence'];
-    return makeModel(
-      makeGraph({
-        name: family,
-        nodes: this.nodes,
-        inputs: inputs.map((name) => makeValueInfo(name, 's64', dims)),
-        outputs: parts.map((part) => makeValueInfo(`${part}_logits`, 'f32', dims)),
-        initializers: this.tensors,
-      }),
-      { opsets: 14 },
+    return this.model(
+      inputs.map((name) => makeValueInfo(name, 's64', dims)),
+      parts.map((part) => makeValueInfo(`${part}_logits`, 'f32', dims)),
     );
+  }
+
+  private model(inputs: readonly OnnxValueInfo[], outputs: readonly OnnxValueInfo[]): OnnxModel {
+    return makeModel(makeGraph({ name: this.shape.family, nodes: this.nodes, inputs, outputs, initializers: this.tensors }), {
+      opsets: 14,
+    });
   }
 
   private layer(x: string, mask: string, name: string): string {

@@ -1,8 +1,77 @@
-import { baseModelFile, encoderSections } from './encoders';
-import { writeRecord } from './record';
-import { costSection } from './runtime-costs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { EngineError } from '@neural-engine/core';
+import { runInChild } from './child';
+import type { SectionSpec } from './context';
+import { machineFacts, markdownOf, type Section, verdict, writeRecord } from './record';
+import { SECTIONS } from './sections/index';
 
-// `pnpm bench [rounds]`: reruns the tables of the README and keeps a record of them.
-const rounds = Number(process.argv[2] ?? 30);
-const sections = [await costSection(await baseModelFile()), ...(await encoderSections(rounds))];
-process.stdout.write(`${writeRecord(sections)}\n`);
+const HELP = `pnpm bench [SECTION…] [--quick] [--record] [--json]
+
+Reruns the tables of the README and keeps a record in apps/bench/records when all sections run (or with --record).
+
+  --quick    fewer runs of each: 8 minutes in place of 25
+  --record   keep a record of these sections too
+  --json     print JSON in place of markdown
+
+Sections:
+${SECTIONS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join('\n')}
+`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    record: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+
+function chosenSections(): readonly SectionSpec[] {
+  const unknown = positionals.find((name) => !SECTIONS.some((section) => section.name === name));
+  if (unknown)
+    throw new EngineError('E_USAGE', 'usage', `there is no section "${unknown}": ${SECTIONS.map(({ name }) => name).join(', ')}`);
+  if (positionals.length > 0) return SECTIONS.filter(({ name }) => positionals.includes(name));
+  return SECTIONS;
+}
+
+async function main(): Promise<void> {
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const chosen = chosenSections();
+  const folder = mkdtempSync(join(tmpdir(), 'ne-bench-'));
+  const started = Date.now();
+  const sections: Section[] = [];
+  try {
+    for (const [i, spec] of chosen.entries()) {
+      process.stderr.write(`${spec.name} (${i + 1} of ${chosen.length}): ${spec.about}\n`);
+      for (let run = 0; run < spec.runs.length; run++) sections.push(...(await runInChild(spec, run, { folder, quick: values.quick })));
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  const facts = machineFacts(values.quick);
+  process.stdout.write(values.json ? `${JSON.stringify({ schemaVersion: 2, ...facts, sections })}\n` : `${markdownOf(facts, sections)}\n`);
+  const rows = sections.flatMap((section) => section.rows);
+  const count = (what: string): number => rows.filter((row) => verdict(row) === what).length;
+  process.stderr.write(
+    `${((Date.now() - started) / 60_000).toFixed(1)} minutes; ${count('met')} bars met, ${count('floor met')} at their floor, ${count('missed')} missed\n`,
+  );
+  const isWhole = SECTIONS.every((section) => chosen.includes(section));
+  if (!isWhole && !values.record) return;
+  const path = writeRecord(fileURLToPath(new URL('../records/', import.meta.url)), facts, sections);
+  process.stderr.write(`recorded in ${path}\n`);
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(
+    `${EngineError.isInstance(error) ? `error[${error.code}] ${error.message}` : String((error as Error)?.stack ?? error)}\n`,
+  );
+  process.exitCode = EngineError.isInstance(error) && error.code === 'E_USAGE' ? 2 : 1;
+});

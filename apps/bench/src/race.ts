@@ -1,22 +1,49 @@
-/** Latencies of contestants that ran in turn, in milliseconds, by name. */
+/** Milliseconds of contestants that ran in turn, by name; entry i of each list belongs to the same round. */
 export type Times = ReadonlyMap<string, readonly number[]>;
 
+/** One run of a contestant: how many milliseconds it took. */
+export type Contestant = () => Promise<number>;
+
+export interface RaceOptions {
+  /** How long the measured rounds go on. */
+  readonly seconds: number;
+  /** Rounds at least, however long they take. Default 5. */
+  readonly atLeast?: number;
+  /** Default 400. */
+  readonly atMost?: number;
+}
+
+/** Milliseconds on the clock of one call. */
+export const timed =
+  (run: () => unknown): Contestant =>
+  async () => {
+    const started = performance.now();
+    await run();
+    return performance.now() - started;
+  };
+
 /**
- * Runs every contestant once a round, so that a change of the machine's speed meets all of them. Rounds before 0 are warm-up.
+ * Runs every contestant once a round, so that a change of the machine's speed meets all of them, after rounds that warm up.
  * The order turns by one each round, so that nobody always follows the same rival's cache.
  */
-export async function race(contestants: ReadonlyMap<string, () => Promise<unknown>>, rounds: number): Promise<Times> {
+export async function race(
+  contestants: ReadonlyMap<string, Contestant>,
+  { seconds, atLeast = 5, atMost = 400 }: RaceOptions,
+): Promise<Times> {
   const entries = [...contestants];
   const times = new Map<string, number[]>(entries.map(([name]) => [name, []]));
-  const warmUp = Math.max(3, Math.ceil(rounds / 10));
-  for (let round = -warmUp; round < rounds; round++) {
+  const round = async (number: number, keep: boolean): Promise<void> => {
     for (let i = 0; i < entries.length; i++) {
-      const [name, run] = entries[(i + round + warmUp) % entries.length]!;
-      const started = performance.now();
-      await run();
-      if (round >= 0) times.get(name)!.push(performance.now() - started);
+      const [name, run] = entries[(i + number) % entries.length]!;
+      const milliseconds = await run();
+      if (keep) times.get(name)!.push(milliseconds);
     }
-  }
+  };
+  const warmUp = performance.now();
+  for (let number = 0; number < 3 && (number === 0 || performance.now() - warmUp < seconds * 150); number++) await round(number, false);
+  const started = performance.now();
+  for (let number = 0; number < atMost && (number < atLeast || performance.now() - started < seconds * 1000); number++)
+    await round(number, true);
   return times;
 }
 
@@ -28,6 +55,10 @@ export function median(values: readonly number[]): number {
 
 export const minimum = (values: readonly number[]): number => Math.min(...values);
 
-/** Median of how many times as fast `name` was as `rival` in each round. */
+/** Median over the rounds of how many times as fast `name` was as `rival`. */
 export const pairedRatio = (times: Times, name: string, rival: string): number =>
   median(times.get(name)!.map((value, i) => times.get(rival)![i]! / value));
+
+/** The one of `names` with the lowest median. */
+export const fastestOf = (times: Times, names: readonly string[]): string =>
+  names.reduce((best, name) => (median(times.get(name)!) < median(times.get(best)!) ? name : best));

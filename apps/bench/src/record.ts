@@ -1,62 +1,101 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { isa } from '@neural-engine/kernels';
+import type { Bar } from './goals';
 
 /** One line of a table: what was measured, the bar, and whether it was met. */
 export interface Row {
   readonly what: string;
-  readonly measured: number;
+  /** Null: not measured, and `detail` says why. */
+  readonly measured: number | null;
   readonly unit: string;
-  /** At least (`>=`) or at most (`<=`) this. */
-  readonly bar?: { readonly kind: '>=' | '<='; readonly value: number };
+  readonly bar?: Bar;
   /** Absolute figures beside a ratio. */
   readonly detail?: string;
 }
 
+/** A table, and pictures that belong to it. */
 export interface Section {
   readonly title: string;
+  /** How it was measured, for people. */
+  readonly note?: string;
   readonly rows: readonly Row[];
+  readonly pictures?: readonly { readonly name: string; readonly svg: string }[];
 }
 
 const git = (...args: string[]): string => {
   try {
-    return execFileSync('git', args, { encoding: 'utf8' }).trim();
+    return execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   } catch {
     return 'unknown';
   }
 };
 
-const verdict = ({ measured, bar }: Row): string =>
-  bar ? ((bar.kind === '>=' ? measured >= bar.value : measured <= bar.value) ? 'met' : '**missed**') : '';
+const reaches = (measured: number, kind: Bar['kind'], value: number): boolean => (kind === '>=' ? measured >= value : measured <= value);
 
-/** Prints sections as markdown and keeps them with CPU, ISA, commit and date in `apps/bench/records`. */
-export function writeRecord(sections: readonly Section[]): string {
+/** `met`, `floor met`, `missed`, or nothing where no bar is set or nothing was measured. */
+export function verdict({ measured, bar }: Row): '' | 'met' | 'floor met' | 'missed' {
+  if (!bar || measured === null) return '';
+  if (reaches(measured, bar.kind, bar.goal ?? bar.floor)) return 'met';
+  return bar.goal !== undefined && reaches(measured, bar.kind, bar.floor) ? 'floor met' : 'missed';
+}
+
+/** Where, when and on which state of the sources. */
+export function machineFacts(quick: boolean) {
   const report = isa();
-  const facts = {
+  return {
     date: new Date().toISOString().slice(0, 10),
+    quick,
     cpu: report.cpu,
     tier: report.tier,
     features: report.features,
     caches: report.caches,
+    cores: report.physicalCpus.length,
     node: process.versions.node,
     commit: git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', '--untracked-files=no') ? '+' : ''),
   };
-  const lines = [`Measured ${facts.date} on ${facts.cpu} (${facts.tier}), Node ${facts.node}, commit ${facts.commit}.`, ''];
-  for (const { title, rows } of sections) {
-    lines.push(`### ${title}`, '', '| what | measured | at least / at most | |', '| --- | ---: | ---: | --- |');
+}
+export type MachineFacts = ReturnType<typeof machineFacts>;
+
+const number = (value: number): string => String(Number(value.toPrecision(3)));
+
+export function markdownOf(facts: MachineFacts, sections: readonly Section[]): string {
+  const how = facts.quick ? ' Quick: few runs of each.' : '';
+  const lines = [`Measured ${facts.date} on ${facts.cpu} (${facts.tier}), Node ${facts.node}, commit ${facts.commit}.${how}`, ''];
+  for (const { title, note, rows, pictures } of sections) {
+    lines.push(`### ${title}`, '', ...(note ? [note, ''] : []));
+    if (rows.length > 0) lines.push('| what | measured | floor | goal | |', '| --- | ---: | ---: | ---: | --- |');
     for (const row of rows) {
-      const value = `${Number(row.measured.toPrecision(3))} ${row.unit}${row.detail ? ` (${row.detail})` : ''}`;
-      lines.push(
-        `| ${row.what} | ${value} | ${row.bar ? `${row.bar.kind === '>=' ? '≥' : '≤'} ${row.bar.value} ${row.unit}` : ''} | ${verdict(row)} |`,
-      );
+      const { bar } = row;
+      const side = bar?.kind === '<=' ? '≤' : '≥';
+      const measured = row.measured === null ? 'not measured' : `${number(row.measured)} ${row.unit}`;
+      const cells = [
+        row.what,
+        `${measured}${row.detail ? ` (${row.detail})` : ''}`,
+        bar ? `${side} ${number(bar.floor)}` : '',
+        bar?.goal === undefined ? '' : `${side} ${number(bar.goal)}`,
+        verdict(row).replace('missed', '**missed**'),
+      ];
+      lines.push(`| ${cells.join(' | ')} |`);
     }
-    lines.push('');
+    lines.push('', ...(pictures ?? []).flatMap(({ name }) => [`![${title}](${name})`, '']));
   }
-  const folder = fileURLToPath(new URL('../records/', import.meta.url));
-  mkdirSync(folder, { recursive: true });
-  const name = `${facts.date}-${facts.tier}`;
-  writeFileSync(`${folder}${name}.json`, `${JSON.stringify({ schemaVersion: 1, ...facts, sections }, null, 2)}\n`);
-  writeFileSync(`${folder}${name}.md`, `${lines.join('\n')}\n`);
   return lines.join('\n');
+}
+
+/** Keeps sections as markdown, JSON and pictures. @returns the path of the markdown. */
+export function writeRecord(folder: string, facts: MachineFacts, sections: readonly Section[]): string {
+  mkdirSync(folder, { recursive: true });
+  const name = `${facts.date}-${facts.tier}${facts.quick ? '-quick' : ''}`;
+  const renamed = sections.map((section) => ({
+    ...section,
+    pictures: (section.pictures ?? []).map(({ name: picture, svg }) => ({ name: `${name}-${picture}.svg`, svg })),
+  }));
+  for (const { pictures } of renamed) for (const picture of pictures) writeFileSync(join(folder, picture.name), picture.svg);
+  const stored = renamed.map(({ pictures, ...section }) => ({ ...section, pictures: pictures.map((picture) => picture.name) }));
+  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify({ schemaVersion: 2, ...facts, sections: stored }, null, 2)}\n`);
+  const path = join(folder, `${name}.md`);
+  writeFileSync(path, `${markdownOf(facts, renamed)}\n`);
+  return path;
 }

@@ -1,0 +1,97 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
+import { demoModelPath } from '@neural-engine/demo-model';
+import { load, packedFileFor } from '@neural-engine/engine';
+import type { Context, SectionSpec } from '../context';
+import { tokenFeeds } from '../feeds';
+import { atMost } from '../goals';
+import { installedSize } from '../installed-size';
+import { median, minimum, timed } from '../race';
+import type { Row, Section } from '../record';
+
+/** What a run costs beside the kernels: loading, planning, crossing into native code, the event loop. */
+async function costs({ quick, models, step }: Context): Promise<Section[]> {
+  const rows: Row[] = [];
+  for (const [name, path] of [
+    ['fp32', await models.baseOnnx()],
+    ['int8', await models.baseInt8()],
+  ] as const) {
+    step(`load, ${name}`);
+    const cold = await timed(() => load(path, { cache: models.cache }))();
+    const warm: number[] = [];
+    for (let i = 0; i < (quick ? 7 : 21); i++) warm.push(await timed(() => load(path, { cache: models.cache }))());
+    rows.push({
+      what: `load of DistilBERT-base ${name}, packed file present`,
+      measured: median(warm),
+      unit: 'ms',
+      bar: atMost(30),
+      detail: `at best ${minimum(warm).toFixed(1)}; ${cold > 4 * median(warm) ? `${cold.toFixed(0)} the first time` : 'packed before'}`,
+    });
+  }
+  step('packed file, plans, overhead');
+  const files = ['conf.yaml', 'model.bin'].map((file) => `${models.folder}/base-80-int8/${file}`);
+  rows.push({
+    what: 'packed file of DistilBERT-base int8, 80% zeros',
+    measured: statSync(packedFileFor(files, { variant: '{}' }, models.cache)!).size / 1e6,
+    unit: 'MB',
+    bar: atMost(45),
+  });
+  const session = await (await load(demoModelPath(), { cache: models.cache })).session({ threads: 1 });
+  const plans: number[] = [];
+  for (let seqLen = 40; seqLen < 80; seqLen++) plans.push(await timed(() => session.plan(tokenFeeds({ batch: 1, seqLen })))());
+  rows.push({ what: 'plan for a further shape, 6 layers (median of 35)', measured: median(plans.slice(5)), unit: 'ms', bar: atMost(2) });
+
+  const feeds = tokenFeeds({ batch: 1, seqLen: 128 });
+  const overheads: number[] = [];
+  for (let i = 0; i < 110; i++) {
+    const started = performance.now();
+    const { profile } = await session.profile(feeds);
+    if (i >= 10) overheads.push((performance.now() - started) * 1000 - profile.wallNs / 1000);
+  }
+  rows.push({ what: "one run call over the program's own time, P50", measured: median(overheads), unit: 'µs', bar: atMost(50) });
+
+  step('event loop');
+  const long = tokenFeeds({ batch: 8, seqLen: 384 });
+  await session.run(long);
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  for (let i = 0; i < (quick ? 6 : 20); i++) await session.run(long);
+  delay.disable();
+  await session.close();
+  rows.push({
+    what: 'event-loop delay P99 during inference (1 ms monitor)',
+    measured: delay.percentile(99) / 1e6,
+    unit: 'ms',
+    bar: atMost(5),
+  });
+
+  step('ne --help');
+  const cli = fileURLToPath(new URL('../../../cli/bin/ne.js', import.meta.url));
+  const built = existsSync(fileURLToPath(new URL('../../../cli/dist/main.js', import.meta.url)));
+  const help: number[] = [];
+  if (built) for (let i = 0; i < 9; i++) help.push(await timed(() => spawnSync(process.execPath, [cli, '--help']))());
+  rows.push({
+    what: 'ne --help',
+    measured: built ? median(help) : null,
+    unit: 'ms',
+    bar: atMost(120),
+    ...(built ? {} : { detail: 'the command is not built' }),
+  });
+  const size = installedSize();
+  rows.push({
+    what: 'installed size of engine and kernels, one platform',
+    measured: size === undefined ? null : size / 1e6,
+    unit: 'MB',
+    bar: atMost(15),
+    ...(size === undefined ? { detail: 'the packages are not built' } : {}),
+  });
+  return [{ title: 'Costs around the kernels', rows }];
+}
+
+export const costsSection: SectionSpec = {
+  name: 'costs',
+  about: 'load, plan, call, event loop, start of the command, sizes',
+  runs: [{ pinned: false, run: costs }],
+};

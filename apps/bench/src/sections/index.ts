@@ -1,0 +1,12 @@
+import type { SectionSpec } from '../context';
+import { bodies } from './bodies';
+import { chart } from './chart';
+import { costsSection } from './costs';
+import { fp32 } from './fp32';
+import { kernels } from './kernels';
+import { memorySection } from './memory';
+import { profileSection } from './profile';
+import { scalingSection } from './scaling';
+
+/** Every section, in the order of the record. */
+export const SECTIONS: readonly SectionSpec[] = [kernels, bodies, chart, profileSection, scalingSection, fp32, costsSection, memorySection];

@@ -72,7 +72,7 @@ export async function quantizeToIr(path: string, flags: QuantizeFlags & { output
 }
 
 /** The first window of each question, as the model's inputs. */
-function* calibrationFeeds(
+export function* calibrationFeeds(
   graph: Graph,
   tokenizer: Tokenizer,
   examples: readonly { question: string; context: string }[],

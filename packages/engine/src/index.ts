@@ -6,5 +6,6 @@ export { cacheDirectory, packedFileFor } from './cache';
 export { explainCollector } from './explain';
 export { compileModel, LoadedModel, type LoadOptions, load } from './load';
 export { type Closable, type PipelineOptions, pipeline, runnerOf, tokenizerOf } from './pipeline';
+export { type PrunedLayer, type PruneModelOptions, pruneModel } from './prune/prune-model';
 export { engineRunner, type Quantized, type QuantizeOptions, quantize } from './quantize';
 export { type Located, locate, type ModelSource } from './source';

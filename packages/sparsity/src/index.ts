@@ -2,3 +2,4 @@ export { DEFAULT_BREAK_EVEN, DEFAULT_THRESHOLD, type DecideOptions, decideSparse
 export { cornerGrid, type DensityGrid, densityGrid } from './density-grid';
 export { type HeatMapEntry, heatMapPage } from './heat-map';
 export { BLOCKS, type Block, type BlockName, type WeightView, zeroBlockRatio } from './measure';
+export { type PruneOptions, type PruneResult, pruneBlocks } from './prune';

@@ -7,6 +7,7 @@ import { registerDoctor } from './doctor';
 import { registerEval } from './eval';
 import { registerInspect } from './inspect';
 import { registerPipeline } from './pipeline';
+import { registerPrune } from './prune';
 import { registerQuantize } from './quantize';
 import { registerRun } from './run';
 import { registerSparsity } from './sparsity';
@@ -18,6 +19,7 @@ export function addCommands(program: Command): void {
     registerPipeline,
     registerAnswer,
     registerCompile,
+    registerPrune,
     registerQuantize,
     registerTranspose,
     registerEval,

@@ -6,7 +6,6 @@
 pub mod bytes;
 pub mod error;
 pub mod exec;
-pub mod generic;
 pub mod pool;
 pub mod product;
 pub mod program;

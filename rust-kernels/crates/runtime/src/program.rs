@@ -4,7 +4,8 @@
 //! regions and none inside. The planner decides shapes, offsets, kernels and regions; [`crate::validate`] checks every offset,
 //! length, index and weight once, and the executor then runs without checks. Offsets are in bytes, multiples of 64.
 
-use serde::{Deserialize, Serialize};
+pub use neural_engine_generic::DType;
+use serde::Deserialize;
 
 /// Version of this format, of the packed weights and of the native entry points. Both sides refuse another's.
 pub const ABI: u32 = 1;
@@ -44,26 +45,6 @@ pub struct Port {
     pub dtype: DType,
     /// Row-major dimensions.
     pub dims: Vec<usize>,
-}
-
-/// Element types, spelt as in TypeScript.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, Hash)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
-pub enum DType {
-    F32,
-    F64,
-    F16,
-    Bf16,
-    U8,
-    S8,
-    U16,
-    S16,
-    U32,
-    S32,
-    U64,
-    S64,
-    Bool,
 }
 
 /// A set of rows ("tokens") that panels of 64 are cut from.
@@ -257,7 +238,7 @@ pub enum Step {
     Activate { x: Buf, y: Buf, act: Activation },
     /// y = a + b on panels f32; y may be a or b.
     AddPanels { a: Buf, b: Buf, y: Buf },
-    /// A row-major operator of [`crate::generic`], by name.
+    /// A row-major operator of [`neural_engine_generic`], by name.
     Generic {
         kind: String,
         x: Vec<Option<Buf>>,

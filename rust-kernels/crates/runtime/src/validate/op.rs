@@ -1,8 +1,8 @@
 //! Steps whose operands are proved to fit, as the executor runs them.
 
 use super::buffers::{Loc, Panels, Rows};
-use crate::generic::GenericOp;
 use crate::program::{Activation, Code};
+use neural_engine_generic::GenericOp;
 
 /// What is added to a product.
 #[derive(Clone, Copy, Debug)]

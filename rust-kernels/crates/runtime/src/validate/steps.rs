@@ -5,11 +5,11 @@ use super::access::{Access, Use};
 use super::buffers::{Declared, Operand, Panels, Rows, SpaceSize};
 use super::op::{Op, ResidualOp};
 use crate::error::{Result, RuntimeError};
-use crate::generic::{self, TensorSpec};
 use crate::program::{Activation, Buf, Code, DType, ResidualRef, Step};
 use crate::shape::product;
 use crate::weights::WeightSet;
 use DType::{F32, S8, S32, S64, U8};
+use neural_engine_generic::{self as generic, TensorSpec};
 use neural_engine_kernels::attention_i8::MAX_HEAD_DIM;
 
 /// Checks the steps of one region; collects who uses what.

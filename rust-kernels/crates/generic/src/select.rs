@@ -5,7 +5,7 @@ use super::numeric::{Arithmetic, Numeric, dispatch};
 use super::spec::{GenericError, Kernel, Plan, Step, expect_dims, expect_dtype};
 use super::tensor::{Inputs, Outputs};
 use super::walk::Walk;
-use crate::program::DType;
+use crate::DType;
 use serde::Deserialize;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -78,9 +78,9 @@ impl<T: Numeric> Kernel for Clip<T> {
 
 #[cfg(test)]
 mod tests {
-    use crate::generic::element::Bool;
-    use crate::generic::testing::{run, spec, try_check, try_run};
-    use crate::program::DType;
+    use crate::DType;
+    use crate::element::Bool;
+    use crate::testing::{run, spec, try_check, try_run};
     use serde_json::json;
 
     #[test]

@@ -113,8 +113,8 @@ impl<T: Element> Kernel for Pad<T> {
 
 #[cfg(test)]
 mod tests {
-    use crate::generic::testing::{run, spec, try_check};
-    use crate::program::DType;
+    use crate::DType;
+    use crate::testing::{run, spec, try_check};
     use serde_json::json;
 
     fn pad(mode: &str, before: i64, after: usize) -> Vec<i32> {

@@ -2,7 +2,7 @@
 
 use super::element::{Element, size_of};
 use super::spec::GenericError;
-use crate::program::DType;
+use crate::DType;
 use std::marker::PhantomData;
 use std::ops::Range;
 

@@ -7,7 +7,7 @@ use super::element::{Bf16, Bool, Element, F16};
 use super::numeric::dispatch;
 use super::spec::{GenericError, Kernel, Plan, Step, expect_dims};
 use super::tensor::{Inputs, Outputs};
-use crate::program::DType;
+use crate::DType;
 use serde::Deserialize;
 use std::ops::Range;
 
@@ -159,8 +159,8 @@ impl From<Exact<i128>> for Bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::generic::element::{Bf16, Bool, Element, F16};
-    use crate::generic::testing::{run, spec};
+    use crate::element::{Bf16, Bool, Element, F16};
+    use crate::testing::{run, spec};
     use serde_json::json;
 
     fn cast<X: Element, Y: Element>(x: &[X]) -> Vec<Y> {

@@ -1,7 +1,7 @@
 //! Arithmetic over element types: what they widen to, and how one dtype selects the code for its type.
 
 use super::element::{Bf16, Element, F16};
-use crate::program::DType;
+use crate::DType;
 
 /// A type that computations are done in: f32, f64 and every integer (wrapping).
 pub trait Arithmetic: Copy + PartialOrd + Send + Sync + 'static {
@@ -248,13 +248,13 @@ pub(super) fn unsupported(what: &str, dtype: DType) -> String {
 macro_rules! dispatch {
     (@arms $dtype:expr, $T:ident, $body:expr, $what:expr; $($name:ident => $type:ty),*) => {
         match $dtype {
-            $(crate::program::DType::$name => { type $T = $type; $body })*
+            $(crate::DType::$name => { type $T = $type; $body })*
             #[allow(unreachable_patterns)]
-            other => Err(crate::generic::numeric::unsupported($what, other)),
+            other => Err(crate::numeric::unsupported($what, other)),
         }
     };
     (real, $dtype:expr, $what:expr, $T:ident => $body:expr) => {
-        dispatch!(@arms $dtype, $T, $body, $what; F32 => f32, F64 => f64, F16 => crate::generic::element::F16, Bf16 => crate::generic::element::Bf16)
+        dispatch!(@arms $dtype, $T, $body, $what; F32 => f32, F64 => f64, F16 => crate::element::F16, Bf16 => crate::element::Bf16)
     };
     (integer, $dtype:expr, $what:expr, $T:ident => $body:expr) => {
         dispatch!(@arms $dtype, $T, $body, $what; U8 => u8, S8 => i8, U16 => u16, S16 => i16, U32 => u32, S32 => i32, U64 => u64, S64 => i64)
@@ -270,12 +270,12 @@ macro_rules! dispatch {
     };
     (numeric, $dtype:expr, $what:expr, $T:ident => $body:expr) => {
         dispatch!(@arms $dtype, $T, $body, $what;
-            F32 => f32, F64 => f64, F16 => crate::generic::element::F16, Bf16 => crate::generic::element::Bf16,
+            F32 => f32, F64 => f64, F16 => crate::element::F16, Bf16 => crate::element::Bf16,
             U8 => u8, S8 => i8, U16 => u16, S16 => i16, U32 => u32, S32 => i32, U64 => u64, S64 => i64)
     };
     // Kernels that only move elements need one type a width.
     (width, $dtype:expr, $T:ident => $body:expr) => {
-        match crate::generic::element::size_of($dtype) {
+        match crate::element::size_of($dtype) {
             1 => { type $T = u8; $body }
             2 => { type $T = u16; $body }
             4 => { type $T = u32; $body }

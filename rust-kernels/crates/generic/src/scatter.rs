@@ -6,7 +6,7 @@ use super::index::Index;
 use super::numeric::{Arithmetic, Numeric, dispatch};
 use super::spec::{GenericError, Kernel, Plan, Step, TensorSpec, expect_dims, expect_dtype};
 use super::tensor::{Inputs, Outputs};
-use crate::program::DType;
+use crate::DType;
 use serde::Deserialize;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -136,9 +136,9 @@ impl<T: Element, I: Index, F: Fn(T, T) -> T + Send + Sync> Kernel for Scatter<T,
 
 #[cfg(test)]
 mod tests {
-    use crate::generic::element::F16;
-    use crate::generic::testing::{run, spec, try_check, try_run};
-    use crate::program::DType;
+    use crate::DType;
+    use crate::element::F16;
+    use crate::testing::{run, spec, try_check, try_run};
     use serde_json::json;
 
     #[test]

@@ -4,7 +4,7 @@ use super::element::Element;
 use super::numeric::{Arithmetic, Numeric, dispatch};
 use super::spec::{GenericError, Kernel, Plan, Step, expect_axis, expect_dims, expect_dtype};
 use super::tensor::{Inputs, Outputs};
-use crate::program::DType;
+use crate::DType;
 use serde::Deserialize;
 use std::ops::Range;
 
@@ -66,8 +66,8 @@ impl<T: Element, A: Arithmetic> Kernel for CumSum<T, A> {
 
 #[cfg(test)]
 mod tests {
-    use crate::generic::testing::{run, spec, try_check};
-    use crate::program::DType;
+    use crate::DType;
+    use crate::testing::{run, spec, try_check};
     use serde_json::json;
 
     #[test]

@@ -60,8 +60,8 @@ impl<T: Element> Kernel for Concat<T> {
 
 #[cfg(test)]
 mod tests {
-    use crate::generic::testing::{run, spec, try_check};
-    use crate::program::DType;
+    use crate::DType;
+    use crate::testing::{run, spec, try_check};
     use serde_json::json;
 
     #[test]

@@ -1,6 +1,6 @@
 //! Element types as Rust types.
 
-use crate::program::DType;
+use crate::DType;
 
 mod sealed {
     pub trait Sealed {}

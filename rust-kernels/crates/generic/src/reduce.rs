@@ -5,7 +5,7 @@ use super::numeric::{Arithmetic, Numeric, Real, dispatch};
 use super::spec::{GenericError, Kernel, Plan, Step, expect_axis, expect_dtype};
 use super::tensor::{Inputs, Outputs};
 use super::walk::Walk;
-use crate::program::DType;
+use crate::DType;
 use serde::Deserialize;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -250,9 +250,9 @@ where
 
 #[cfg(test)]
 mod tests {
-    use crate::generic::element::{Bool, Element, F16};
-    use crate::generic::testing::{run, spec, try_check};
-    use crate::program::DType;
+    use crate::DType;
+    use crate::element::{Bool, Element, F16};
+    use crate::testing::{run, spec, try_check};
     use serde_json::json;
 
     fn reduce<T: Element>(function: &str, axes: &[usize], dims: &[usize], x: &[T], y: &[usize]) -> Vec<T> {

@@ -6,7 +6,7 @@ use super::product::{Geometry, Product, ProductAttrs};
 use super::spec::{GenericError, Kernel, Plan, Step, TensorSpec, expect_dtype};
 use super::tensor::{Inputs, Outputs};
 use super::walk::Walk;
-use crate::program::DType;
+use crate::DType;
 use neural_engine_isa::Isa;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -153,10 +153,10 @@ impl<A: Element + Into<i32>, B: Element + Into<i32>> Kernel for MatMulInteger<A,
 
 #[cfg(test)]
 mod tests {
-    use crate::generic::element::{Bf16, Element, F16};
-    use crate::generic::numeric::{Arithmetic, Numeric};
-    use crate::generic::testing::{run, spec, try_check, try_run};
-    use crate::program::DType;
+    use crate::DType;
+    use crate::element::{Bf16, Element, F16};
+    use crate::numeric::{Arithmetic, Numeric};
+    use crate::testing::{run, spec, try_check, try_run};
     use serde_json::json;
 
     /// Small integers, so that every type computes exactly.

@@ -100,7 +100,7 @@ impl SimdOp for SoftmaxRows<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::generic::testing::{run, spec};
+    use crate::testing::{run, spec};
     use serde_json::json;
 
     /// Every tail of a vector, and values on both sides of every branch.
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn vectors_and_their_tails_follow_the_formulas() {
         close("exp", 3e-7, f64::exp);
-        close("erf", 3e-7, crate::generic::erf::erf);
+        close("erf", 3e-7, crate::erf::erf);
         close("tanh", 4e-7, f64::tanh);
         close("sigmoid", 4e-7, |x| 1.0 / (1.0 + (-x).exp()));
         close("sqrt", 6e-8, f64::sqrt);

@@ -4,7 +4,7 @@ use super::numeric::{Arithmetic, Real, dispatch};
 use super::spec::{GenericError, Kernel, Plan, Step, expect_axis, expect_dims, expect_dtype};
 use super::tensor::{Inputs, Outputs};
 use super::walk::Walk;
-use crate::program::DType;
+use crate::DType;
 use serde::Deserialize;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -200,8 +200,8 @@ impl<T: Real> Kernel for LpNorm<T> {
 
 #[cfg(test)]
 mod tests {
-    use crate::generic::testing::{run, spec, try_check, try_run};
-    use crate::program::DType;
+    use crate::DType;
+    use crate::testing::{run, spec, try_check, try_run};
     use serde_json::json;
 
     const X: [f64; 6] = [1.0, 2.0, 6.0, -1.0, 0.0, 4.0];

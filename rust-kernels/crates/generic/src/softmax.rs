@@ -4,7 +4,7 @@ use super::numeric::{Arithmetic, Float, Real, dispatch};
 use super::spec::{GenericError, Kernel, Plan, Step, expect_axis, expect_dims, expect_dtype};
 use super::tensor::{Inputs, Outputs};
 use super::vector::SoftmaxRows;
-use crate::program::DType;
+use crate::DType;
 use neural_engine_isa::Isa;
 use serde::Deserialize;
 use std::marker::PhantomData;
@@ -116,8 +116,8 @@ impl<T: Real> Softmax<T> {
 
 #[cfg(test)]
 mod tests {
-    use crate::generic::testing::{run, spec, try_check};
-    use crate::program::DType;
+    use crate::DType;
+    use crate::testing::{run, spec, try_check};
     use serde_json::json;
 
     #[test]

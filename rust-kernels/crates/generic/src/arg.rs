@@ -3,7 +3,7 @@
 use super::numeric::{Arithmetic, Numeric, dispatch};
 use super::spec::{GenericError, Kernel, Plan, Step, expect_axis, expect_dtype};
 use super::tensor::{Inputs, Outputs};
-use crate::program::DType;
+use crate::DType;
 use serde::Deserialize;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -65,8 +65,8 @@ impl<T: Numeric> Kernel for Arg<T> {
 
 #[cfg(test)]
 mod tests {
-    use crate::generic::testing::{run, spec, try_check};
-    use crate::program::DType;
+    use crate::DType;
+    use crate::testing::{run, spec, try_check};
     use serde_json::json;
 
     #[test]

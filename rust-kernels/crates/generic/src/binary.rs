@@ -5,7 +5,7 @@ use super::numeric::{Arithmetic, Numeric, dispatch};
 use super::spec::{GenericError, Kernel, Plan, Step, expect_dtype};
 use super::tensor::{Inputs, Outputs};
 use super::walk::Walk;
-use crate::program::DType;
+use crate::DType;
 use serde::Deserialize;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -168,9 +168,9 @@ impl<A: Element, Y: Element, F: Fn(A, A) -> Y + Send + Sync> Kernel for Zip<A, Y
 
 #[cfg(test)]
 mod tests {
-    use crate::generic::element::{Bf16, Bool, Element, F16};
-    use crate::generic::testing::{run, spec, try_check};
-    use crate::program::DType;
+    use crate::DType;
+    use crate::element::{Bf16, Bool, Element, F16};
+    use crate::testing::{run, spec, try_check};
     use serde_json::json;
 
     fn pairs<T: Element, Y: Element>(function: &str, a: &[T], b: &[T]) -> Vec<Y> {

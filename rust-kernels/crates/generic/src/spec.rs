@@ -1,7 +1,7 @@
 //! What is known of a step before it runs, and how its work is divided.
 
 use super::tensor::{Inputs, MAX_OUTPUTS, Outputs, RawTensor, RawTensorMut};
-use crate::program::DType;
+use crate::DType;
 use serde::de::DeserializeOwned;
 use std::ops::{Range, RangeInclusive};
 

@@ -6,7 +6,7 @@ use super::numeric::{Arithmetic, Float, Numeric, Real, dispatch};
 use super::spec::{GenericError, Kernel, Plan, Step, expect_dims, expect_dtype};
 use super::tensor::{Inputs, Outputs};
 use super::vector;
-use crate::program::DType;
+use crate::DType;
 use serde::Deserialize;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -248,9 +248,9 @@ impl<X: Element, Y: Element, F: Fn(X) -> Y + Send + Sync> Kernel for Map<X, Y, F
 
 #[cfg(test)]
 mod tests {
-    use crate::generic::element::{Bf16, Bool, F16};
-    use crate::generic::testing::{run, spec, try_check};
-    use crate::program::DType;
+    use crate::DType;
+    use crate::element::{Bf16, Bool, F16};
+    use crate::testing::{run, spec, try_check};
     use serde_json::json;
 
     fn f32s(function: &str, x: &[f32]) -> Vec<f32> {
@@ -285,7 +285,7 @@ mod tests {
                 0.0
             }
         });
-        close("gelu_erf", &|x| 0.5 * x * (1.0 + crate::generic::erf::erf(x / 2f64.sqrt())));
+        close("gelu_erf", &|x| 0.5 * x * (1.0 + crate::erf::erf(x / 2f64.sqrt())));
         close("gelu_tanh", &|x| 0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x * x * x)).tanh()));
     }
 

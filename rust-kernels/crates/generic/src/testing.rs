@@ -3,7 +3,7 @@
 use super::element::Element;
 use super::spec::GenericError;
 use super::{GenericOp, RawTensor, RawTensorMut, TensorSpec, check};
-use crate::program::DType;
+use crate::DType;
 use serde_json::Value;
 
 /// An operand of a test.

@@ -2,7 +2,7 @@
 
 use super::element::size_of;
 use super::{GenericError, RawTensor, RawTensorMut, TensorSpec, check};
-use crate::program::DType;
+use crate::DType;
 use serde_json::{Value, json};
 
 const DTYPES: [DType; 13] = [

@@ -5,7 +5,7 @@ use super::index::resolve;
 use super::numeric::{Arithmetic, Numeric, dispatch};
 use super::spec::{GenericError, Kernel, Plan, Step, expect_axis, expect_dims, expect_dtype};
 use super::tensor::{Inputs, Outputs};
-use crate::program::DType;
+use crate::DType;
 use serde::Deserialize;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -227,9 +227,9 @@ impl<T: Element> Kernel for ReverseSequence<T> {
 
 #[cfg(test)]
 mod tests {
-    use crate::generic::element::Bool;
-    use crate::generic::testing::{run, spec, try_check, try_run};
-    use crate::program::DType;
+    use crate::DType;
+    use crate::element::Bool;
+    use crate::testing::{run, spec, try_check, try_run};
     use serde_json::json;
 
     #[test]

@@ -12,6 +12,7 @@ mod attrs;
 mod binary;
 mod cast;
 mod cumsum;
+mod dtype;
 pub mod element;
 mod erf;
 mod fill;
@@ -36,6 +37,7 @@ mod unary;
 mod vector;
 mod walk;
 
+pub use dtype::DType;
 pub use spec::{GenericError, GenericOp, TensorSpec};
 pub use tensor::{RawTensor, RawTensorMut};
 

@@ -3,7 +3,7 @@
 use super::numeric::{Arithmetic, Numeric, Real, dispatch, unsupported};
 use super::spec::{GenericError, Kernel, Plan, Step, TensorSpec, expect_axis, expect_dims, expect_dtype};
 use super::tensor::{Inputs, Outputs};
-use crate::program::DType;
+use crate::DType;
 use serde::Deserialize;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -204,9 +204,9 @@ impl Kernel for DynamicQuantize {
 
 #[cfg(test)]
 mod tests {
-    use crate::generic::element::F16;
-    use crate::generic::testing::{run, spec, try_check, try_run};
-    use crate::program::DType;
+    use crate::DType;
+    use crate::element::F16;
+    use crate::testing::{run, spec, try_check, try_run};
     use serde_json::json;
 
     #[test]

@@ -188,9 +188,9 @@ impl<T: Element, I: Index> Kernel for GatherNd<T, I> {
 
 #[cfg(test)]
 mod tests {
-    use crate::generic::spec::GenericError;
-    use crate::generic::testing::{run, spec, try_check, try_run};
-    use crate::program::DType;
+    use crate::DType;
+    use crate::spec::GenericError;
+    use crate::testing::{run, spec, try_check, try_run};
     use serde_json::json;
 
     #[test]

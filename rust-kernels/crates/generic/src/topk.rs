@@ -3,7 +3,7 @@
 use super::numeric::{Arithmetic, Numeric, dispatch};
 use super::spec::{GenericError, Kernel, Plan, Step, expect_axis, expect_dims, expect_dtype, workspace};
 use super::tensor::{Inputs, Outputs};
-use crate::program::DType;
+use crate::DType;
 use serde::Deserialize;
 use std::cmp::Ordering;
 use std::marker::PhantomData;
@@ -83,10 +83,10 @@ fn ascending<W: Arithmetic>(a: W, b: W) -> Ordering {
 
 #[cfg(test)]
 mod tests {
-    use crate::generic::spec::TensorSpec;
-    use crate::generic::testing::try_check;
-    use crate::generic::{RawTensor, RawTensorMut, check};
-    use crate::program::DType;
+    use crate::DType;
+    use crate::spec::TensorSpec;
+    use crate::testing::try_check;
+    use crate::{RawTensor, RawTensorMut, check};
     use serde_json::json;
 
     fn topk(x: &[f32], dims: &[usize], axis: usize, largest: bool, y: &[usize]) -> (Vec<f32>, Vec<i64>) {

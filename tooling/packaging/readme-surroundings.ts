@@ -5,7 +5,8 @@ export const PRELUDES: Readonly<Record<string, string>> = {
   'transpose 0': `import { compileModel } from '@neural-engine/engine';
 import { observedValues, quantizeGraph } from '@neural-engine/quantizer';
 const source = await compileModel('model.onnx');
-for (const node of source.nodes) node.name = node.name.replace(/.*layer.(\\d)\\/(ffn|Add_1).*/, (_, n, at) => '/' + n + (at === 'ffn' ? '.ffn1' : '.ffn2'));
+const short = (name: string) => name.replace(/.*layer.(\\d)\\/(ffn|Add_1).*/, (_, n, at) => '/' + n + (at === 'ffn' ? '.ffn1' : '.ffn2'));
+for (const node of source.nodes) Object.assign(node, { name: short(node.name) });
 await writeIr(quantizeGraph(source, new Map(observedValues(source).map((name) => [name, { min: -8, max: 8 }]))), 'int8_ir');\n`,
   'root 0': `const feed = { dtype: 's64', dims: [1, 2], data: BigInt64Array.of(101n, 102n) } as const;
 const [input_ids, attention_mask, signal] = [feed, { ...feed, data: BigInt64Array.of(1n, 1n) }, AbortSignal.timeout(60_000)];\n`,

@@ -69,7 +69,7 @@ function load(): Native {
     try {
       binding = require(candidate) as Native;
     } catch (error) {
-      tried.push(`${candidate}: ${firstLine(error)}`);
+      tried.push(`${candidate}: ${reason(error, candidate)}`);
       cause = error;
       continue;
     }
@@ -95,4 +95,7 @@ function help(triple: string, mend: string): string {
 It is an optional dependency: --no-optional and --omit=optional leave it out, and so does a package-lock.json that npm made on another platform (then delete node_modules and package-lock.json, and install again).`;
 }
 
-const firstLine = (error: unknown): string => String(error instanceof Error ? error.message : error).split('\n', 1)[0]!;
+function reason(error: unknown, candidate: string): string {
+  const [first] = String(error instanceof Error ? error.message : error).split('\n', 1);
+  return first === `Cannot find module '${candidate}'` ? 'not found' : first!;
+}

@@ -6,10 +6,7 @@ export interface PruneOptions {
   readonly block: Block;
   /** Share of blocks that are zero afterwards, 0 to 1. */
   readonly sparsity: number;
-  /**
-   * Size of each input feature on real data, one for each input. A weight then counts as |w| · size, and the same share is pruned in every
-   * row of blocks; without it as |w|, and blocks of the whole weight compete.
-   */
+  /** Size of each input feature on real data, one for each input: a weight then counts as |w| · size, else as |w|. */
   readonly inputSizes?: ArrayLike<number>;
 }
 
@@ -26,7 +23,7 @@ export interface PruneResult {
  * Deterministic: of two equal blocks the later one goes. Blocks at the edge may be smaller and count by their sum all the same.
  *
  * @throws {EngineError} E_USAGE the share is no share, or sizes do not fit the inputs; E_SHAPE the data does not hold out × in elements.
- * @see Sun et al. 2023, "A Simple and Effective Pruning Approach for Large Language Models" (Wanda), for single weights.
+ * @see Sun et al. 2023, "A Simple and Effective Pruning Approach for Large Language Models" (Wanda): the same score, for single weights within a row.
  */
 export function pruneBlocks(weight: WeightView, options: PruneOptions): PruneResult {
   const { data, out, in: inputs, transposed } = weight;
@@ -49,16 +46,13 @@ export function pruneBlocks(weight: WeightView, options: PruneOptions): PruneRes
     scores[index]! += size * size;
   });
   const dropped = new Uint8Array(scores.length);
-  const drop = (from: number, to: number): void => {
-    const count = Math.round(sparsity * (to - from));
-    if (count === 0) return;
-    const most = scores.slice(from, to).sort()[count - 1]!;
+  const count = Math.round(sparsity * scores.length);
+  if (count > 0) {
+    const most = scores.slice().sort()[count - 1]!;
     let left = count;
-    for (let i = from; i < to; i++) if (scores[i]! < most) left -= dropped[i] = 1;
-    for (let i = to - 1; left > 0; i--) if (scores[i] === most) left -= dropped[i] = 1;
-  };
-  if (inputSizes) for (let row = 0; row < rows; row++) drop(row * cols, (row + 1) * cols);
-  else drop(0, scores.length);
+    for (let i = 0; i < scores.length; i++) if (scores[i]! < most) left -= dropped[i] = 1;
+    for (let i = scores.length - 1; left > 0; i--) if (scores[i] === most) left -= dropped[i] = 1;
+  }
   const mask = new Uint8Array(data.length);
   forEach((at, index) => {
     mask[at] = dropped[index]!;

@@ -1,15 +1,8 @@
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { EngineError } from '@neural-engine/core';
 import { compileModel } from '@neural-engine/engine';
-import {
-  BLOCKS,
-  type BlockName,
-  decideSparse,
-  type HeatMapEntry,
-  heatMapPage,
-  type SparsePolicy,
-  zeroBlockRatio,
-} from '@neural-engine/sparsity';
+import { type BlockName, describeWeight, type HeatMapEntry, heatMapPage, type SparsePolicy } from '@neural-engine/sparsity';
 import type { Column, Row } from './output/table';
 
 const ratio = (key: BlockName): Column => ({ key, title: key, digits: 3 });
@@ -24,19 +17,28 @@ export const SPARSITY_COLUMNS: readonly Column[] = [
   ratio('1x16'),
   ratio('16x1'),
   ratio('4x16'),
+  { key: 'pattern', title: 'pattern' },
   { key: 'kernel', title: 'kernel' },
+  { key: 'gain', title: 'gain', digits: 1 },
+  { key: 'saved', title: 'bytes saved' },
   { key: 'reason', title: 'why' },
 ];
 
 const POLICIES: readonly SparsePolicy[] = ['auto', 'threshold', 'always', 'never'];
 
 /** Zero ratios of each weight over every block shape, and the decision. */
-export async function sparsityReport(path: string, flags: { sparse: string; threshold: string; html?: string }): Promise<{ rows: Row[] }> {
+export async function sparsityReport(
+  path: string,
+  flags: { sparse: string; threshold: string; html?: string },
+  title = path,
+): Promise<{ rows: Row[] }> {
   const policy = POLICIES.find((name) => name === flags.sparse);
   const threshold = Number(flags.threshold);
   if (!policy) throw new EngineError('E_USAGE', 'usage', `--sparse ${flags.sparse}: expected one of ${POLICIES.join(', ')}`);
   if (!(threshold >= 0 && threshold <= 1))
     throw new EngineError('E_USAGE', 'usage', `--threshold ${flags.threshold}: expected a number from 0 to 1`);
+  if (flags.html && existsSync(flags.html))
+    throw new EngineError('E_CANTCREAT', 'save', `"${flags.html}" exists and is not replaced`, { where: flags.html });
   const graph = await compileModel(path);
   const entries: HeatMapEntry[] = [];
   const rows = graph.nodes.flatMap((node): Row[] => {
@@ -45,12 +47,13 @@ export async function sparsityReport(path: string, flags: { sparse: string; thre
     const transposed = node.attributes['transposed'] === true;
     const [first, second] = constant.dims as [number, number];
     const weight = { data: constant.data, out: transposed ? first : second, in: transposed ? second : first, transposed };
-    const ratios = Object.fromEntries(Object.entries(BLOCKS).map(([name, block]) => [name, zeroBlockRatio(weight, block)]));
-    const decision = decideSparse(weight, { policy, threshold });
-    const { sparse, reason } = decision;
-    entries.push({ name: node.name, weight, decision });
-    return [{ node: node.name, out: weight.out, in: weight.in, ...ratios, kernel: sparse ? 'sparse 4x1' : 'dense', reason }];
+    const report = describeWeight(weight, { policy, threshold });
+    const { ratios, pattern, decision, expectedGain, savedBytes } = report;
+    entries.push({ name: node.name, weight, report });
+    const kernel = decision.sparse ? 'sparse 4x1' : 'dense';
+    const base = { node: node.name, out: weight.out, in: weight.in, ...ratios };
+    return [{ ...base, pattern, kernel, gain: expectedGain, saved: savedBytes, reason: decision.reason }];
   });
-  if (flags.html) await writeFile(flags.html, heatMapPage(`Sparsity of ${path}`, entries), { flag: 'wx' });
+  if (flags.html) await writeFile(flags.html, heatMapPage(`Sparsity of ${title}`, entries), { flag: 'wx' });
   return { rows };
 }

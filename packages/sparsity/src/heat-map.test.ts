@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cornerGrid, decideSparse, densityGrid, heatMapPage } from './index';
+import { cornerGrid, densityGrid, describeWeight, heatMapPage } from './index';
 
 /** [out 8, in 4] with one 4x1 block. */
 const data = new Float32Array(32);
@@ -18,10 +18,10 @@ describe('densityGrid', () => {
 
 describe('heatMapPage', () => {
   it('draws every weight, and nothing of a name reaches the page unescaped', () => {
-    const page = heatMapPage('a <b>', [{ name: '<script>alert(1)</script>', weight, decision: decideSparse(weight) }]);
+    const page = heatMapPage('a <b>', [{ name: '<script>alert(1)</script>', weight, report: describeWeight(weight) }]);
     expect(page).not.toContain('<script>');
-    expect(page.match(/<svg/g)).toHaveLength(2);
+    expect(page.match(/<svg/g)).toHaveLength(3);
     expect(page).toContain('M2 0h1v1h-1z');
-    expect(page).not.toMatch(/(?:src|href)=/);
+    expect(page).not.toMatch(/src=|href="[^#]/);
   });
 });

@@ -1,12 +1,12 @@
-import type { SparseDecision } from './decide';
 import { cornerGrid, type DensityGrid, densityGrid } from './density-grid';
-import type { WeightView } from './measure';
+import type { WeightReport } from './describe';
+import { BLOCKS, type BlockName, type WeightView } from './measure';
 
 /** One weight of the page. */
 export interface HeatMapEntry {
   readonly name: string;
   readonly weight: WeightView;
-  readonly decision: SparseDecision;
+  readonly report: WeightReport;
 }
 
 const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
@@ -36,25 +36,60 @@ h1{font-size:1.4rem;margin:0 0 .3rem}p{color:var(--mute);margin:.2rem 0 1rem}
 section{border-top:1px solid var(--line);padding:1rem 0}h2{font-size:1rem;margin:0 0 .2rem;overflow-wrap:anywhere}
 figure{display:inline-block;margin:.4rem 1.5rem .4rem 0;vertical-align:top}figcaption{color:var(--mute);font-size:.8rem}
 svg{border:1px solid var(--line);display:block;max-width:100%}
+table{border-collapse:collapse;margin:0 0 1.5rem;font-size:.85rem}th,td{text-align:right;padding:.15rem .8rem;border-bottom:1px solid var(--line)}th:first-child,td:first-child{text-align:left;overflow-wrap:anywhere}a{color:inherit}
+.bars{border:0}.bars text{font-size:11px;fill:var(--mute)}
 .key{display:inline-flex;gap:2px;vertical-align:middle}.key i{width:14px;height:14px;display:block;border:1px solid var(--line)}
 ${Array.from({ length: 16 }, (_, i) => `.d${i + 1}{fill:hsl(214 80% ${(92 - (i + 1) * 4.2).toFixed(0)}%);background:hsl(214 80% ${(92 - (i + 1) * 4.2).toFixed(0)}%)}`).join('')}
 `;
 
+const percent = (ratio: number): string => `${(ratio * 100).toFixed(1)}%`;
+const kilobytes = (bytes: number): string => `${(bytes / 1000).toFixed(0)} kB`;
+
+/** Zero ratios of each block shape as bars; the pattern is the dark one. */
+function ratioBars({ ratios, pattern }: WeightReport): string {
+  const bars = (Object.keys(BLOCKS) as BlockName[]).map((name, i) => {
+    const y = i * 18;
+    return `<text x="34" y="${y + 12}" text-anchor="end">${name}</text><rect x="40" y="${y + 2}" width="${(ratios[name] * 120).toFixed(1)}" height="12" class="d${name === pattern ? 14 : 6}"/><text x="${(46 + ratios[name] * 120).toFixed(1)}" y="${y + 12}">${percent(ratios[name])}</text>`;
+  });
+  return `<svg class="bars" role="img" aria-label="zero blocks by shape" viewBox="0 0 215 ${bars.length * 18}" width="215" height="${bars.length * 18}">${bars.join('')}</svg>`;
+}
+
+function sentence({ weight, report }: HeatMapEntry): string {
+  const { decision, pattern, expectedGain, savedBytes } = report;
+  const zeros = pattern === null ? 'no zeros to speak of' : pattern === '1x1' ? 'zeros are scattered' : `zeros come in ${pattern} blocks`;
+  const gain = decision.sparse
+    ? `; about ${expectedGain.toFixed(1)}× the dense kernel's speed to expect, ${kilobytes(savedBytes)} saved`
+    : '';
+  return `${weight.out} × ${weight.in}, ${zeros}. Runs ${decision.sparse ? 'sparse 4x1' : 'dense'}: ${decision.reason}${gain}.`;
+}
+
 /**
- * A self-contained page (no script, nothing loaded) with two pictures a weight: how dense each part of it is, and its first 64 × 64 elements,
- * where 4x1 blocks show as upright bars. Rows are output channels, columns inputs.
+ * A self-contained page (no script, nothing loaded): a list of the weights, then for each how dense each part of it is, its first 64 × 64
+ * elements, where 4x1 blocks show as upright bars, and its zeros by block shape. Rows are output channels, columns inputs.
  */
 export function heatMapPage(title: string, entries: readonly HeatMapEntry[]): string {
-  const sparse = entries.filter((entry) => entry.decision.sparse).length;
-  const sections = entries.map(({ name, weight, decision }) => {
+  const sparse = entries.filter(({ report }) => report.decision.sparse);
+  const saved = sparse.reduce((sum, { report }) => sum + report.savedBytes, 0);
+  const list = entries.map(({ name, report: { ratios, decision, expectedGain } }, i) => {
+    const cells = [
+      percent(ratios['1x1']),
+      percent(ratios['4x1']),
+      decision.sparse ? 'sparse 4x1' : 'dense',
+      decision.sparse ? `${expectedGain.toFixed(1)}×` : '',
+    ];
+    return `<tr><td><a href="#w${i}">${escapeHtml(name)}</a></td>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
+  });
+  const sections = entries.map((entry, i) => {
+    const { name, weight, report } = entry;
     const whole = gridSvg(densityGrid(weight), 420, `density of ${name}`);
     const corner = gridSvg(cornerGrid(weight), 256, `first elements of ${name}`);
-    return `<section><h2>${escapeHtml(name)}</h2><p>${weight.out} × ${weight.in}, runs ${decision.sparse ? 'sparse 4x1' : 'dense'}: ${escapeHtml(decision.reason)}</p>
-<figure>${whole}<figcaption>density of the whole weight</figcaption></figure><figure>${corner}<figcaption>first 64 × 64 elements</figcaption></figure></section>`;
+    return `<section id="w${i}"><h2>${escapeHtml(name)}</h2><p>${escapeHtml(sentence(entry))}</p>
+<figure>${whole}<figcaption>density of the whole weight</figcaption></figure><figure>${corner}<figcaption>first 64 × 64 elements</figcaption></figure><figure>${ratioBars(report)}<figcaption>share of zero blocks by shape</figcaption></figure></section>`;
   });
   const key = `<span class="key">${[1, 4, 8, 12, 16].map((level) => `<i class="d${level}"></i>`).join('')}</span>`;
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHtml(title)}</title><style>${STYLE}</style></head><body>
-<h1>${escapeHtml(title)}</h1><p>${sparse} of ${entries.length} weights run on the sparse kernels. Rows are output channels, columns inputs; ${key} from few to many non-zeros.</p>
+<h1>${escapeHtml(title)}</h1><p>${sparse.length} of ${entries.length} weights run on the sparse kernels and save ${kilobytes(saved)} as int8. Rows are output channels, columns inputs; ${key} from few to many non-zeros.</p>
+<table><thead><tr><th>weight</th><th>zeros</th><th>4x1 zeros</th><th>kernel</th><th>gain</th></tr></thead><tbody>${list.join('')}</tbody></table>
 ${sections.join('\n')}
 </body></html>
 `;

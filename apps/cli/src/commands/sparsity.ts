@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { consoleIo, formatOf, type OutputFlags, printTable } from '../context';
-import { modelPath } from '../model-argument';
+import { modelPath, modelTitle } from '../model-argument';
 
 interface Flags extends OutputFlags {
   sparse: string;
@@ -11,7 +11,7 @@ interface Flags extends OutputFlags {
 export function registerSparsity(program: Command): void {
   program
     .command('sparsity [model]')
-    .description('where the zeros are: block ratios of each weight, the kernel it gets, and why')
+    .description('where the zeros are: zero ratios by block shape, the kernel of each weight and why, the gain to expect')
     .option('--sparse <policy>', 'auto, threshold, always or never', 'auto')
     .option('--threshold <ratio>', 'zero ratio for the policy threshold', '0.7')
     .option('--html <file>', 'write a heat map of each weight to a self-contained page')
@@ -19,7 +19,7 @@ export function registerSparsity(program: Command): void {
     .option('--json', 'the same as --output json')
     .action(async (model: string | undefined, flags: Flags) => {
       const { sparsityReport, SPARSITY_COLUMNS } = await import('../sparsity');
-      const { rows } = await sparsityReport(modelPath(model), flags);
+      const { rows } = await sparsityReport(modelPath(model), flags, modelTitle(model));
       printTable(consoleIo, formatOf(flags), SPARSITY_COLUMNS, rows, { schema: 'sparsity' });
     });
 }

@@ -320,6 +320,25 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    fn store_u16(self, dst: &mut [u16], [a, b]: [[__m256i; 2]; 2]) {
+        let dst = head_mut::<u16, 32>(dst);
+        for i in 0..2 {
+            // SAFETY: the array holds the two 32-byte halves that are written; the token proves the features.
+            unsafe { _mm256_storeu_si256(dst.as_mut_ptr().add(16 * i).cast(), _mm256_packus_epi32(a[i], b[i])) }
+        }
+    }
+    #[inline(always)]
+    fn load_u16(self, x: &[u16]) -> [[__m256i; 2]; 2] {
+        let x = head::<u16, 32>(x);
+        // SAFETY: the array holds the two 32-byte halves that are read; the token proves the features.
+        unsafe {
+            let (low, high) = (_mm256_loadu_si256(x.as_ptr().cast()), _mm256_loadu_si256(x.as_ptr().add(16).cast()));
+            let zero = _mm256_setzero_si256();
+            let first = [_mm256_unpacklo_epi16(low, zero), _mm256_unpacklo_epi16(high, zero)];
+            [first, [_mm256_unpackhi_epi16(low, zero), _mm256_unpackhi_epi16(high, zero)]]
+        }
+    }
+    #[inline(always)]
     fn transpose(self, rows: [[__m256; 2]; 16]) -> [[__m256; 2]; 16] {
         op!(transpose(rows))
     }

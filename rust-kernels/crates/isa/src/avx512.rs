@@ -283,6 +283,21 @@ impl Simd for Avx512Vnni {
         }
     }
     #[inline(always)]
+    fn store_u16(self, dst: &mut [u16], [a, b]: [__m512i; 2]) {
+        let dst = head_mut::<u16, 32>(dst);
+        // SAFETY: the array holds the 64 bytes that are written; the token proves the features.
+        unsafe { _mm512_storeu_si512(dst.as_mut_ptr().cast(), _mm512_packus_epi32(a, b)) }
+    }
+    #[inline(always)]
+    fn load_u16(self, x: &[u16]) -> [__m512i; 2] {
+        let x = head::<u16, 32>(x);
+        // SAFETY: the array holds the 64 bytes that are read; the token proves the features.
+        unsafe {
+            let (halves, zero) = (_mm512_loadu_si512(x.as_ptr().cast()), _mm512_setzero_si512());
+            [_mm512_unpacklo_epi16(halves, zero), _mm512_unpackhi_epi16(halves, zero)]
+        }
+    }
+    #[inline(always)]
     fn transpose(self, r: [__m512; 16]) -> [__m512; 16] {
         op!(transpose(r))
     }

@@ -188,6 +188,11 @@ impl Isa {
         (self.tier >= Tier::Amx).then_some(Amx(()))
     }
 
+    /// The same without [`avx512_bf16`](Self::avx512_bf16), as on older CPUs of its tier: what comparisons need.
+    pub fn without_bf16(self) -> Isa {
+        Isa { bf16: false, ..self }
+    }
+
     /// AVX-VNNI (256-bit) is there.
     pub fn has_avx_vnni(self) -> bool {
         self.vnni_ymm

@@ -103,3 +103,8 @@ mod tests {
         assert_eq!(order, [0, 1, 0, 1, 0, 1, 0, 1, 0, 1]);
     }
 }
+
+rate!(
+    /// 10⁹ bf16 multiply-adds a second by `vdpbf16ps zmm` on registers; None without AVX512_BF16.
+    vdpbf16ps512, "avx512bf16", 32.0, "vdpbf16ps", "zmm"
+);

@@ -270,6 +270,20 @@ impl Simd for Scalar {
         lanes
     }
     #[inline(always)]
+    fn store_u16(self, dst: &mut [u16], x: [[i32; 16]; 2]) {
+        for (at, half) in head_mut::<u16, 32>(dst).iter_mut().enumerate() {
+            *half = x[at / 4 % 2][at / 8 * 4 + at % 4].clamp(0, 65535) as u16;
+        }
+    }
+    #[inline(always)]
+    fn load_u16(self, x: &[u16]) -> [[i32; 16]; 2] {
+        let mut lanes = [[0; 16]; 2];
+        for (at, half) in head::<u16, 32>(x).iter().enumerate() {
+            lanes[at / 4 % 2][at / 8 * 4 + at % 4] = i32::from(*half);
+        }
+        lanes
+    }
+    #[inline(always)]
     fn transpose(self, rows: [[f32; 16]; 16]) -> [[f32; 16]; 16] {
         from_fn(|i| from_fn(|j| rows[j][i]))
     }

@@ -157,6 +157,11 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn load_u8(self, x: &[u8]) -> [Self::I32; 4];
     /// 64 s8 in token order to 64 i32 in lane order. Panics below 64 bytes.
     fn load_s8(self, x: &[i8]) -> [Self::I32; 4];
+    /// 32 i32 to 32 u16, saturating: by fours, lanes of the first vector alternate with lanes of the second, as packing leaves them.
+    /// Panics below 32 elements.
+    fn store_u16(self, dst: &mut [u16], x: [Self::I32; 2]);
+    /// Undoes the order of [`store_u16`](Self::store_u16). Panics below 32 elements.
+    fn load_u16(self, x: &[u16]) -> [Self::I32; 2];
 
     /// Transposes a 16 × 16 matrix of rows.
     fn transpose(self, rows: [Self::F32; 16]) -> [Self::F32; 16];

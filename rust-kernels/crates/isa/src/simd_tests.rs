@@ -105,6 +105,12 @@ impl SimdOp for All {
         for x in s.load_s8(&codes) {
             out.push(("load_s8", int(x)));
         }
+        let mut halves = [0u16; 32];
+        s.store_u16(&mut halves, [s.shr::<14>(ia), s.shr::<14>(ib)]);
+        out.push(("store_u16", halves.iter().map(|x| u32::from(*x)).collect()));
+        for x in s.load_u16(&halves) {
+            out.push(("load_u16", int(x)));
+        }
         let mut rows = [va; 16];
         for (i, row) in rows.iter_mut().enumerate() {
             *row = s.fma(s.splat(i as f32), vb, va);
@@ -178,6 +184,15 @@ fn bytes_come_out_in_token_order() {
     Scalar.store_u8(&mut bytes, lanes);
     assert!(bytes.iter().enumerate().all(|(i, b)| i == *b as usize));
     assert_eq!(Scalar.load_u8(&bytes), lanes);
+}
+
+#[test]
+fn halves_alternate_by_fours_and_come_back() {
+    let vectors: [[i32; 16]; 2] = std::array::from_fn(|v| std::array::from_fn(|i| (100 * v + i) as i32));
+    let mut halves = [0; 32];
+    Scalar.store_u16(&mut halves, vectors);
+    assert_eq!(halves[..10], [0, 1, 2, 3, 100, 101, 102, 103, 4, 5]);
+    assert_eq!(Scalar.load_u16(&halves), vectors);
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod avx512;
 mod dense;
 mod nest;
 mod reference;
-mod run;
+pub(crate) mod run;
 mod sparse;
 #[cfg(test)]
 mod tests;

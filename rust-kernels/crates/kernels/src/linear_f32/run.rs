@@ -11,7 +11,7 @@ const VARIANCE: usize = 42;
 pub(super) const LONG: usize = 4096;
 
 /// Terms in each run of a sum of `terms`.
-pub(super) fn run(terms: usize) -> usize {
+pub(crate) fn run(terms: usize) -> usize {
     let enough = |runs: &usize| terms <= (VARIANCE - runs) * runs * runs;
     match (1..VARIANCE).find(enough) {
         Some(runs) if terms <= LONG => terms.div_ceil(runs).max(1),

@@ -19,7 +19,7 @@ mod check;
 mod dense;
 mod element;
 mod epilogue;
-mod packed;
+pub(crate) mod packed;
 mod reference;
 mod sparse;
 #[cfg(test)]

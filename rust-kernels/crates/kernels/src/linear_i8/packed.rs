@@ -1,9 +1,9 @@
-//! What both packed int8 weights share: a 64-byte header and sections that start on multiples of 64 bytes.
+//! What packed int8 and bf16 weights share: a 64-byte header and sections that start on multiples of 64 bytes.
 
 use crate::KernelError;
 
 /// Alignment of every section, and the size of the header.
-pub(super) const LINE: usize = 64;
+pub(crate) const LINE: usize = 64;
 /// Inputs a kernel accepts: 255 · 128 · 65 536 is the last sum that fits 32 bits, and an index fits 16.
 pub const MAX_K: usize = 1 << 16;
 /// Outputs a kernel accepts; keeps every size far from overflow.
@@ -11,7 +11,7 @@ pub const MAX_M: usize = 1 << 24;
 
 /// The first 64 bytes of a packed weight: magic, m, k, groups as little-endian u32, then zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header {
+pub(crate) struct Header {
     pub magic: [u8; 8],
     pub m: usize,
     pub k: usize,
@@ -41,7 +41,7 @@ impl Header {
 }
 
 /// Refuses shapes outside what the kernels can do.
-pub(super) fn check_shape(m: usize, k: usize) -> Result<(), KernelError> {
+pub(crate) fn check_shape(m: usize, k: usize) -> Result<(), KernelError> {
     let check = |name, value, max| {
         let reason = || format!("expected 1 to {max}, got {value}");
         if (1..=max).contains(&value) { Ok(()) } else { Err(KernelError::Invalid { name, reason: reason() }) }
@@ -52,11 +52,11 @@ pub(super) fn check_shape(m: usize, k: usize) -> Result<(), KernelError> {
 
 /// The little-endian u32 at byte `at`.
 #[inline(always)]
-pub(super) fn read_u32(bytes: &[u8], at: usize) -> u32 {
+pub(crate) fn read_u32(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
 /// Fills a section up to the next multiple of 64 bytes.
-pub(super) fn pad_to_line(bytes: &mut Vec<u8>) {
+pub(crate) fn pad_to_line(bytes: &mut Vec<u8>) {
     bytes.resize(bytes.len().next_multiple_of(LINE), 0);
 }

@@ -132,6 +132,15 @@ export type Step =
       readonly table?: WeightIndex | null;
     }
   | {
+      readonly op: 'linear_bf16';
+      readonly weight: WeightIndex;
+      readonly x: BufferIndex;
+      readonly y: BufferIndex;
+      readonly bias?: WeightIndex | null;
+      readonly residual?: ResidualRef | null;
+      readonly act?: Activation;
+    }
+  | {
       readonly op: 'layer_norm';
       readonly x: BufferIndex;
       readonly gamma: WeightIndex;
@@ -142,6 +151,7 @@ export type Step =
     }
   | { readonly op: 'quantize'; readonly x: BufferIndex; readonly y: BufferIndex; readonly code: Code }
   | { readonly op: 'dequantize'; readonly x: BufferIndex; readonly y: BufferIndex; readonly code: Code }
+  | { readonly op: 'narrow' | 'widen'; readonly x: BufferIndex; readonly y: BufferIndex }
   | {
       readonly op: 'attention';
       readonly q: BufferIndex;

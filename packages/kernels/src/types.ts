@@ -10,8 +10,8 @@ export type WeightOrder = 'mk' | 'km';
 /**
  * One entry of a weight set. Its index in the list is what a program's steps name.
  *
- * `tensor` entries are raw row-major constants (tables, biases, scales). `linear_f32` takes f32 [M, K], `linear_u8s8` takes s8 [M, K];
- * both are packed for the kernels. The data is read during packing only and may be released afterwards.
+ * `tensor` entries are raw row-major constants (tables, biases, scales). `linear_f32` takes f32 [M, K], `linear_u8s8` takes s8 [M, K],
+ * `linear_bf16` the bits of bf16 [M, K]; they are packed for the kernels. The data is read during packing only and may be released afterwards.
  */
 export type WeightSpec =
   | { readonly kind: 'tensor'; readonly dtype: ComputeDType; readonly dims: readonly number[]; readonly data: TypedArray }
@@ -30,13 +30,21 @@ export type WeightSpec =
       readonly k: number;
       readonly order: WeightOrder;
       readonly data: Int8Array;
+    }
+  | {
+      readonly kind: 'linear_bf16';
+      readonly format: WeightFormat;
+      readonly m: number;
+      readonly k: number;
+      readonly order: WeightOrder;
+      readonly data: Uint16Array;
     };
 
 /** What is known of an entry after packing: `sizeBytes` is what it occupies. */
 export type WeightEntry =
   | { readonly kind: 'tensor'; readonly dtype: ComputeDType; readonly dims: readonly number[]; readonly sizeBytes: number }
   | {
-      readonly kind: 'linear_f32' | 'linear_u8s8';
+      readonly kind: 'linear_f32' | 'linear_u8s8' | 'linear_bf16';
       readonly format: WeightFormat;
       readonly m: number;
       readonly k: number;

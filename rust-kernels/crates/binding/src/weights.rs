@@ -94,6 +94,7 @@ pub fn pack_weights(specs: String, buffers: Array<'_>, options: NativePackOption
                 Spec::Tensor { dtype, buffer, .. } => (dtype, buffer),
                 Spec::LinearF32 { buffer, .. } => (DType::F32, buffer),
                 Spec::LinearU8s8 { buffer, .. } => (DType::S8, buffer),
+                Spec::LinearBf16 { buffer, .. } => (DType::Bf16, buffer),
             };
             if let Some(source) = sources.get(buffer)
                 && source.kind != Kind::of(dtype)

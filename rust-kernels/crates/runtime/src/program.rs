@@ -105,7 +105,8 @@ pub enum Place {
 pub enum Layout {
     /// Row-major with these dimensions.
     Rows(Vec<usize>),
-    /// Panels `[ceil(rows of the space / 64)][features][64]` (8-bit in token order, 32-bit in lane order).
+    /// Panels `[ceil(rows of the space / 64)][features][64]` (8-bit in token order, 32-bit in lane order, bf16 in the order that packing
+    /// two 32-bit vectors leaves).
     Panels {
         /// Index into `spaces`.
         space: usize,
@@ -135,7 +136,7 @@ pub enum Units {
         /// Panels in a unit, 1 to 4.
         group: usize,
     },
-    /// A single `linear`, `linear_i8` or attention step over all panels, split by output rows or heads: for few panels and many threads.
+    /// A single linear or attention step over all panels, split by output rows or heads: for few panels and many threads.
     Split {
         /// Index into `spaces`.
         space: usize,
@@ -207,6 +208,17 @@ pub enum Step {
         #[serde(default)]
         act: Activation,
     },
+    /// bf16 product: x bf16, y f32 or bf16. y = act(W·x + bias + residual), sums in f32; a bf16 y is rounded last and takes no residual in
+    /// place.
+    LinearBf16 {
+        weight: Weight,
+        x: Buf,
+        y: Buf,
+        bias: Option<Weight>,
+        residual: Option<ResidualRef>,
+        #[serde(default)]
+        act: Activation,
+    },
     /// u8 × s8 product. f = (acc + init[m])·mul[m] + add[m] (one fma), then residual, activation and code:
     /// f32 y: act(f + residual). 8-bit y without `act`: mul and add already hold the code. With `act`: `code` quantises act(f).
     /// With `table` (weight, 256 bytes): q = saturate_u8(round(f)) looks up the output byte.
@@ -229,6 +241,10 @@ pub enum Step {
     Quantize { x: Buf, y: Buf, code: Code },
     /// u8 or s8 panel to f32 panel.
     Dequantize { x: Buf, y: Buf, code: Code },
+    /// f32 panel to bf16 panel, to nearest even; magnitudes below 2⁻⁵⁶ become zero.
+    Narrow { x: Buf, y: Buf },
+    /// bf16 panel to f32 panel, exactly.
+    Widen { x: Buf, y: Buf },
     /// softmax(q·kᵀ·scale + key bias)·v per head over each span; k and v are read across units.
     Attention { q: Buf, k: Buf, v: Buf, y: Buf, heads: usize, scale: f32 },
     /// The same on q u8 (zero point 128), k and v s8: `scale` turns the integer score into the softmax argument; y u8 by

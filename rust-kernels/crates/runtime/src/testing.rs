@@ -70,6 +70,15 @@ impl Sources {
     }
 }
 
+/// Bytes of an element of a panel.
+fn width(dtype: &str) -> usize {
+    match dtype {
+        "f32" => 4,
+        "bf16" => 2,
+        _ => 1,
+    }
+}
+
 /// A program in the making.
 pub struct Builder {
     pub program: Value,
@@ -116,7 +125,7 @@ impl Builder {
     /// Panels in the arena; `rows` is what their space has at most.
     pub fn panels(&mut self, dtype: &str, space: usize, rows: usize, features: usize) -> usize {
         let offset = self.arena;
-        self.arena += rows.div_ceil(64) * features * 64 * if dtype == "f32" { 4 } else { 1 };
+        self.arena += rows.div_ceil(64) * features * 64 * width(dtype);
         self.program["arena_bytes"] = json!(self.arena);
         self.buffer(json!({"arena": offset}), dtype, json!({"panels": {"space": space, "features": features}}))
     }
@@ -124,7 +133,7 @@ impl Builder {
     /// Panels in scratch, for units of up to `group`.
     pub fn scratch(&mut self, dtype: &str, space: usize, group: usize, features: usize) -> usize {
         let offset = self.scratch;
-        self.scratch += group * features * 64 * if dtype == "f32" { 4 } else { 1 };
+        self.scratch += group * features * 64 * width(dtype);
         self.program["scratch_bytes"] = json!(self.scratch);
         self.buffer(json!({"scratch": offset}), dtype, json!({"panels": {"space": space, "features": features}}))
     }

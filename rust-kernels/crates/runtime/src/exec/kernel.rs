@@ -8,6 +8,7 @@ use crate::validate::op::Op;
 use crate::validate::{Division, Prepared};
 use neural_engine_kernels::attention_f32::AttentionF32;
 use neural_engine_kernels::attention_i8::AttentionI8;
+use neural_engine_kernels::linear_bf16::LinearBf16;
 use neural_engine_kernels::linear_f32::LinearF32;
 use neural_engine_kernels::linear_i8::LinearI8;
 use neural_engine_kernels::panel::TOKENS;
@@ -68,6 +69,12 @@ pub(super) fn linear_f32<'p>(prepared: &'p Prepared, op: &Op) -> Result<LinearF3
     let Op::Linear { weight, bias, act: activation, .. } = *op else { return Err(wrong_division(op)) };
     let bias = bias.map(|bias| constant(prepared, bias)).transpose()?;
     Ok(LinearF32 { weight: prepared.weights.linear_f32(weight)?, bias, act: act(activation) })
+}
+
+pub(super) fn linear_bf16<'p>(prepared: &'p Prepared, op: &Op) -> Result<LinearBf16<'p>> {
+    let Op::LinearBf16 { weight, bias, act: activation, .. } = *op else { return Err(wrong_division(op)) };
+    let bias = bias.map(|bias| constant(prepared, bias)).transpose()?;
+    Ok(LinearBf16 { weight: prepared.weights.linear_bf16(weight)?, bias, act: act(activation) })
 }
 
 pub(super) fn linear_i8<'p>(prepared: &'p Prepared, op: &Op) -> Result<LinearI8<'p>> {

@@ -1,6 +1,6 @@
 //! One step on one thread: operands to slices, then one kernel call.
 
-use super::kernel::{act, bug, clear_gaps, code, constant, linear_f32, linear_i8, spans_of, wrong_division};
+use super::kernel::{act, bug, clear_gaps, code, constant, linear_bf16, linear_f32, linear_i8, spans_of, wrong_division};
 use super::memory::{Bases, Place};
 use super::{MAX_PANELS, Run, share};
 use crate::bytes::{Plain, view_mut};
@@ -15,12 +15,13 @@ use neural_engine_kernels::attention_i8::AttentionI8;
 use neural_engine_kernels::code::Codes;
 use neural_engine_kernels::embed::{Ids, Lookup, Table, embed};
 use neural_engine_kernels::layer_norm::LayerNorm;
+use neural_engine_kernels::linear_bf16::LinearBf16;
 use neural_engine_kernels::linear_f32::ROW_GRANULE as F32_GRANULE;
 use neural_engine_kernels::linear_i8::LinearI8;
 use neural_engine_kernels::panel::{Io, Residual, TOKENS};
 use neural_engine_kernels::quantize::{CodesRef, dequantize, quantize};
 use neural_engine_kernels::tokens::{Mask, TokenMap};
-use neural_engine_kernels::{KernelError, activate, add, rows};
+use neural_engine_kernels::{KernelError, activate, add, bf16, rows};
 use std::cell::Cell;
 use std::ops::Range;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
@@ -76,6 +77,10 @@ impl<'r> Thread<'r> {
             Op::LinearI8 { x, y, residual, .. } => {
                 let linear = linear_i8(self.run.prepared, op)?;
                 self.product_i8(&linear, x, y, residual, 0..linear.weight.m(), unit)
+            }
+            Op::LinearBf16 { x, y, residual, .. } => {
+                let linear = linear_bf16(self.run.prepared, op)?;
+                self.product_bf16(&linear, x, y, residual, 0..linear.weight.m(), unit)
             }
             Op::Embed { y, ids, word, position, types } => {
                 let mut lookups = [Lookup { name: "token ids", table: self.table(word), ids: self.ids(ids) }; 3];
@@ -169,6 +174,14 @@ impl<'r> Thread<'r> {
                     dequantize(isa, code(*input), codes, self.bases.write(y, place))
                 }
             }),
+            Op::Narrow { x, y } => each(unit, |place| {
+                // SAFETY: see the top of the function.
+                unsafe { bf16::narrow(isa, self.bases.read(x, place), self.bases.write(y, place)) }
+            }),
+            Op::Widen { x, y } => each(unit, |place| {
+                // SAFETY: see the top of the function.
+                unsafe { bf16::widen(isa, self.bases.read(x, place), self.bases.write(y, place)) }
+            }),
             Op::Attention { heads, .. } | Op::AttentionI8 { heads, .. } => self.attention(op, map, 0..*heads, unit),
             Op::TokenMap { .. } | Op::Generic { .. } => Err(wrong_division(op)),
         }
@@ -193,6 +206,14 @@ impl<'r> Thread<'r> {
                 let rows = linear.weight.rows_of(self.thread, threads);
                 for unit in groups(map.panels(), &rows) {
                     self.product_i8(&linear, x, y, residual, rows.clone(), unit)?;
+                }
+                Ok(())
+            }
+            Op::LinearBf16 { x, y, residual, .. } => {
+                let linear = linear_bf16(self.run.prepared, op)?;
+                let rows = linear.weight.rows_of(self.thread, threads);
+                for unit in groups(map.panels(), &rows) {
+                    self.product_bf16(&linear, x, y, residual, rows.clone(), unit)?;
                 }
                 Ok(())
             }
@@ -325,6 +346,23 @@ impl<'r> Thread<'r> {
             DType::F32 => self.product(x, y, residual, rows, unit, |scratch, ios| linear.run_f32(isa, range, ios, scratch)),
             DType::S8 => self.product(x, y, residual, rows, unit, |scratch, ios| linear.run_s8(isa, range, ios, scratch)),
             _ => self.product(x, y, residual, rows, unit, |scratch, ios| linear.run_u8(isa, range, ios, scratch)),
+        }
+    }
+
+    fn product_bf16(
+        &mut self,
+        linear: &LinearBf16<'_>,
+        x: &Panels,
+        y: &Panels,
+        residual: &ResidualOp,
+        rows: Range<usize>,
+        unit: Range<usize>,
+    ) -> Result<()> {
+        let isa = self.run.isa;
+        let range = rows.clone();
+        match y.dtype {
+            DType::F32 => self.product(x, y, residual, rows, unit, |_, ios| linear.run_f32(isa, range, ios)),
+            _ => self.product(x, y, residual, rows, unit, |_, ios| linear.run_bf16(isa, range, ios)),
         }
     }
 

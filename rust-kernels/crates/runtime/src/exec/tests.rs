@@ -4,6 +4,7 @@ use super::share;
 use crate::testing::{Builder, Random, Running, Sources, bytes_of, floats_of};
 use crate::validate::Prepared;
 use crate::weights::WeightSet;
+use neural_engine_isa::Isa;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -240,6 +241,62 @@ fn integer_steps_follow_their_formulas() {
             let q = f.max(0.0).mul_add(50.0, 3.0).round_ties_even().clamp(0.0, 255.0);
             assert!((coded[i] - (q - 3.0) / 50.0).abs() < 1e-6, "{format}, element {i}");
         }
+    }
+}
+
+#[test]
+fn bf16_steps_follow_their_formulas_split_or_not() {
+    let (rows, m, k) = (70usize, 40usize, 13usize);
+    let mut random = Random(12);
+    let round = |x: f32| f32::from_bits((x.to_bits() + 0x7fff + (x.to_bits() >> 16 & 1)) & 0xffff_0000);
+    let matrix: Vec<u16> = random.floats(m * k).iter().map(|x| (round(*x).to_bits() >> 16) as u16).collect();
+    let bias = random.floats(m);
+    let x = random.floats(rows * k);
+    let mut results = Vec::new();
+    for (format, split) in [("dense", false), ("dense", true), ("sparse4x1", false), ("sparse4x1", true)] {
+        let mut sources = Sources::default();
+        sources.add(json!({"kind": "linear_bf16", "format": format, "m": m, "k": k, "order": "mk"}), &matrix);
+        sources.floats(&[m], &bias);
+        let weights = sources.pack();
+        assert!(weights.kernel(0, Isa::best()).unwrap().contains("bf16"));
+        let mut b = Builder::new(json!([{"kind": "rows", "count": rows}]));
+        let input = b.input("f32", &[rows, k]);
+        let (float, half) = (b.panels("f32", 0, rows, k), b.panels("bf16", 0, rows, k));
+        let (sum, y, again) = (b.panels("f32", 0, rows, m), b.panels("bf16", 0, rows, m), b.panels("f32", 0, rows, m));
+        let (exact, rounded) = (b.output("f32", &[rows, m]), b.output("f32", &[rows, m]));
+        let (panels, one) = (json!({"panels": {"space": 0, "group": 2}}), json!({"split": {"space": 0}}));
+        b.region(panels.clone(), json!([{"op": "from_rows", "x": input, "y": float}, {"op": "narrow", "x": float, "y": half}]));
+        for step in [
+            json!({"op": "linear_bf16", "weight": 0, "x": half, "y": sum, "bias": 1}),
+            json!({"op": "linear_bf16", "weight": 0, "x": half, "y": y, "residual": {"buffer": sum}, "act": "relu"}),
+        ] {
+            b.region(if split { one.clone() } else { panels.clone() }, json!([step]));
+        }
+        b.region(
+            panels,
+            json!([
+                {"op": "widen", "x": y, "y": again},
+                {"op": "to_rows", "x": sum, "y": exact},
+                {"op": "to_rows", "x": again, "y": rounded}
+            ]),
+        );
+        let program = b.prepare(&weights).unwrap();
+        for threads in [1, 2, 3] {
+            results.push((format, Running::new(threads).run(&program, &[bytes_of(&x)]).unwrap()));
+        }
+        let (_, outputs) = results.last().unwrap();
+        let (exact, rounded) = (floats_of(&outputs[0]), floats_of(&outputs[1]));
+        for i in 0..rows * m {
+            let (row, out) = (i / m, i % m);
+            let product = |j: usize| f64::from(round(x[row * k + j])) * f64::from(f32::from_bits(u32::from(matrix[out * k + j]) << 16));
+            let plain: f64 = (0..k).map(product).sum();
+            assert!((f64::from(exact[i]) - plain - f64::from(bias[out])).abs() < 2e-6, "{format}, element {i}");
+            let double = (2.0 * plain + f64::from(bias[out])).max(0.0) as f32;
+            assert!((rounded[i] - double).abs() <= double / 250.0 + 2e-6 && round(rounded[i]) == rounded[i], "{format}, element {i}");
+        }
+    }
+    for pair in results.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
+        assert_eq!(pair[0], pair[1], "threads and splits");
     }
 }
 

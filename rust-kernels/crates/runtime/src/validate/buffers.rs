@@ -232,8 +232,8 @@ fn buffer(
             let Some(size) = declared.spaces.get(space) else {
                 return Err(RuntimeError::program(format!("space {space} does not exist")));
             };
-            if !matches!(dtype, DType::F32 | DType::U8 | DType::S8) {
-                return Err(RuntimeError::program(format!("panels hold f32, u8 or s8, not {}", dtype.name())));
+            if !matches!(dtype, DType::F32 | DType::Bf16 | DType::U8 | DType::S8) {
+                return Err(RuntimeError::program(format!("panels hold f32, bf16, u8 or s8, not {}", dtype.name())));
             }
             if features == 0 {
                 return Err(RuntimeError::program("panels need at least one feature"));

@@ -160,7 +160,8 @@ fn prepare_region(program: &Program, declared: &Declared, weights: &WeightSet, r
 fn may_divide(step: &Step, division: Division) -> bool {
     match step {
         Step::TokenMap { .. } | Step::Generic { .. } => division == Division::Whole,
-        Step::Linear { .. } | Step::LinearI8 { .. } | Step::Attention { .. } | Step::AttentionI8 { .. } => division != Division::Whole,
+        Step::Linear { .. } | Step::LinearI8 { .. } | Step::LinearBf16 { .. } => division != Division::Whole,
+        Step::Attention { .. } | Step::AttentionI8 { .. } => division != Division::Whole,
         _ => matches!(division, Division::Panels { .. }),
     }
 }
@@ -173,9 +174,12 @@ fn name(step: &Step) -> &str {
         Step::ToRows { .. } => "to_rows",
         Step::Linear { .. } => "linear",
         Step::LinearI8 { .. } => "linear_i8",
+        Step::LinearBf16 { .. } => "linear_bf16",
         Step::LayerNorm { .. } => "layer_norm",
         Step::Quantize { .. } => "quantize",
         Step::Dequantize { .. } => "dequantize",
+        Step::Narrow { .. } => "narrow",
+        Step::Widen { .. } => "widen",
         Step::Attention { .. } => "attention",
         Step::AttentionI8 { .. } => "attention_i8",
         Step::Activate { .. } => "activate",

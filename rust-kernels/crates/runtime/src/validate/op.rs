@@ -59,6 +59,14 @@ pub enum Op {
         code: Option<Code>,
         table: Option<usize>,
     },
+    LinearBf16 {
+        weight: usize,
+        x: Panels,
+        y: Panels,
+        bias: Option<usize>,
+        residual: ResidualOp,
+        act: Activation,
+    },
     LayerNorm {
         x: Panels,
         gamma: usize,
@@ -75,6 +83,14 @@ pub enum Op {
         x: Panels,
         y: Panels,
         code: Code,
+    },
+    Narrow {
+        x: Panels,
+        y: Panels,
+    },
+    Widen {
+        x: Panels,
+        y: Panels,
     },
     Attention {
         q: Panels,
@@ -131,9 +147,12 @@ impl Op {
             Op::ToRows { .. } => "to_rows",
             Op::Linear { .. } => "linear",
             Op::LinearI8 { .. } => "linear_i8",
+            Op::LinearBf16 { .. } => "linear_bf16",
             Op::LayerNorm { .. } => "layer_norm",
             Op::Quantize { .. } => "quantize",
             Op::Dequantize { .. } => "dequantize",
+            Op::Narrow { .. } => "narrow",
+            Op::Widen { .. } => "widen",
             Op::Attention { .. } => "attention",
             Op::AttentionI8 { .. } => "attention_i8",
             Op::Activate { .. } => "activate",

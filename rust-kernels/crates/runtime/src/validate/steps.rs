@@ -8,7 +8,7 @@ use crate::error::{Result, RuntimeError};
 use crate::program::{Activation, Buf, Code, DType, ResidualRef, Step};
 use crate::shape::product;
 use crate::weights::WeightSet;
-use DType::{F32, S8, S32, S64, U8};
+use DType::{Bf16, F32, S8, S32, S64, U8};
 use neural_engine_generic::{self as generic, TensorSpec};
 use neural_engine_kernels::attention_i8::MAX_HEAD_DIM;
 
@@ -130,6 +130,19 @@ impl Checker<'_> {
                 Ok(Op::Linear { weight, x, y, bias, residual, act })
             }
             Step::LinearI8 { .. } => self.linear_i8(step),
+            Step::LinearBf16 { weight, x, y, bias, residual, act } => {
+                let matrix = self.weights.linear_bf16(weight)?;
+                let x = self.panels("x", x, Use::ReadOwn, &[Bf16])?;
+                let y_buffer = y;
+                let y = self.panels("y", y, Use::WriteOwn, &[F32, Bf16])?;
+                self.features("x", &x, matrix.k())?;
+                self.features("y", &y, matrix.m())?;
+                if let Some(bias) = bias {
+                    self.constant("bias", bias, F32, matrix.m())?;
+                }
+                let residual = self.residual(residual, y_buffer, &y)?;
+                Ok(Op::LinearBf16 { weight, x, y, bias, residual, act })
+            }
             Step::LayerNorm { x, gamma, beta, epsilon, quantized, code } => {
                 let x = self.panels("x", x, Use::WriteOwn, &[F32])?;
                 self.constant("gamma", gamma, F32, x.features)?;
@@ -163,6 +176,18 @@ impl Checker<'_> {
                     return wrong("a code of scale 0 cannot be undone");
                 }
                 Ok(Op::Dequantize { x, y, code })
+            }
+            Step::Narrow { x, y } => {
+                let x = self.panels("x", x, Use::ReadOwn, &[F32])?;
+                let y = self.panels("y", y, Use::WriteOwn, &[Bf16])?;
+                self.features("y", &y, x.features)?;
+                Ok(Op::Narrow { x, y })
+            }
+            Step::Widen { x, y } => {
+                let x = self.panels("x", x, Use::ReadOwn, &[Bf16])?;
+                let y = self.panels("y", y, Use::WriteOwn, &[F32])?;
+                self.features("y", &y, x.features)?;
+                Ok(Op::Widen { x, y })
             }
             Step::Attention { q, k, v, y, heads, scale } => {
                 let [q, k, v, y] = self.attention([q, k, v, y], heads, [F32; 4])?;

@@ -4,6 +4,7 @@ use super::spec::{Format, Kind, Order, Section, Spec};
 use crate::bytes::{self, Plain};
 use crate::error::{ErrorCode, Result, RuntimeError};
 use crate::shape::{element_count, tensor_bytes};
+use neural_engine_kernels::linear_bf16::{DenseBf16, Sparse4x1Bf16};
 use neural_engine_kernels::linear_f32::{DenseF32, Sparse4x1F32};
 use neural_engine_kernels::linear_i8::{DenseU8S8, Sparse4x1U8S8};
 use std::borrow::Cow;
@@ -60,6 +61,14 @@ fn pack_one<'a>(spec: &Spec, buffers: &[&'a [u8]]) -> Result<(Kind, Cow<'a, [u8]
                 Format::Sparse4x1 => Sparse4x1U8S8::pack(m, k, &matrix)?,
             };
             Ok((Kind::LinearU8s8 { format, m, k }, Cow::Owned(packed)))
+        }
+        Spec::LinearBf16 { format, m, k, order, buffer } => {
+            let matrix = matrix::<u16>(source(buffer)?, m, k, order)?;
+            let packed = match format {
+                Format::Dense => DenseBf16::pack(m, k, &matrix)?,
+                Format::Sparse4x1 => Sparse4x1Bf16::pack(m, k, &matrix)?,
+            };
+            Ok((Kind::LinearBf16 { format, m, k }, Cow::Owned(packed)))
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::sys::memory::Memory;
 use memmap2::Mmap;
 use neural_engine_isa::{Isa, Tier};
 use neural_engine_kernels::Activation;
+use neural_engine_kernels::linear_bf16::{DenseBf16, LinearBf16, Sparse4x1Bf16, WeightBf16};
 use neural_engine_kernels::linear_f32::{DenseF32, Sparse4x1F32, WeightF32};
 use neural_engine_kernels::linear_i8::{DenseU8S8, LinearI8, Sparse4x1U8S8, WeightI8};
 use std::borrow::Cow;
@@ -40,6 +41,7 @@ enum View {
     Tensor,
     F32(WeightF32<'static>),
     I8(WeightI8<'static>),
+    Bf16(WeightBf16<'static>),
 }
 
 /// A raw constant of a weight set.
@@ -154,6 +156,7 @@ impl WeightSet {
                 let linear = LinearI8 { weight, init: &[], mul: &[], add: &[], act: Activation::None, code: None, table: None };
                 Some(linear.kernel(isa).to_owned())
             }
+            View::Bf16(weight) => Some(LinearBf16 { weight, bias: None, act: Activation::None }.kernel(isa).to_owned()),
             View::F32(weight) => {
                 let form = if matches!(weight, WeightF32::Sparse(_)) { "spmm_f32_4x1" } else { "dense_f32" };
                 // Floats gain nothing from VNNI.
@@ -201,6 +204,17 @@ impl WeightSet {
         }
     }
 
+    /// Entry `index` as a bf16 matrix.
+    ///
+    /// # Errors
+    /// E_IR when there is no such entry or it is something else.
+    pub fn linear_bf16(&self, index: usize) -> Result<WeightBf16<'_>> {
+        match self.views.get(index) {
+            Some(View::Bf16(weight)) => Ok(*weight),
+            _ => Err(self.not(index, "linear_bf16")),
+        }
+    }
+
     fn not(&self, index: usize, wanted: &str) -> RuntimeError {
         RuntimeError::program(match self.sections.get(index) {
             Some(section) => format!("weight {index} is {}, expected {wanted}", section.what.describe()),
@@ -223,6 +237,8 @@ fn view(what: &Kind, bytes: &'static [u8]) -> Result<View> {
         Kind::LinearF32 { format: Format::Sparse4x1, m, k } => View::F32(WeightF32::Sparse(Sparse4x1F32::view(m, k, bytes)?)),
         Kind::LinearU8s8 { format: Format::Dense, m, k } => View::I8(WeightI8::Dense(DenseU8S8::view(m, k, bytes)?)),
         Kind::LinearU8s8 { format: Format::Sparse4x1, m, k } => View::I8(WeightI8::Sparse(Sparse4x1U8S8::view(m, k, bytes)?)),
+        Kind::LinearBf16 { format: Format::Dense, m, k } => View::Bf16(WeightBf16::Dense(DenseBf16::view(m, k, bytes)?)),
+        Kind::LinearBf16 { format: Format::Sparse4x1, m, k } => View::Bf16(WeightBf16::Sparse(Sparse4x1Bf16::view(m, k, bytes)?)),
     })
 }
 

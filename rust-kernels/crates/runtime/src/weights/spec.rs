@@ -62,6 +62,19 @@ pub enum Spec {
         /// Source.
         buffer: usize,
     },
+    /// A matrix for `linear_bf16`, bf16.
+    LinearBf16 {
+        /// How it is stored.
+        format: Format,
+        /// Outputs.
+        m: usize,
+        /// Inputs.
+        k: usize,
+        /// How the source lies.
+        order: Order,
+        /// Source.
+        buffer: usize,
+    },
 }
 
 /// What an entry of a weight set is.
@@ -93,6 +106,15 @@ pub enum Kind {
         /// Inputs.
         k: usize,
     },
+    /// A packed bf16 matrix.
+    LinearBf16 {
+        /// How it is stored.
+        format: Format,
+        /// Outputs.
+        m: usize,
+        /// Inputs.
+        k: usize,
+    },
 }
 
 impl Kind {
@@ -102,6 +124,7 @@ impl Kind {
             Kind::Tensor { dtype, dims } => format!("tensor {} {dims:?}", dtype.name()),
             Kind::LinearF32 { format, m, k } => format!("linear_f32 {format:?} {m}x{k}"),
             Kind::LinearU8s8 { format, m, k } => format!("linear_u8s8 {format:?} {m}x{k}"),
+            Kind::LinearBf16 { format, m, k } => format!("linear_bf16 {format:?} {m}x{k}"),
         }
     }
 }

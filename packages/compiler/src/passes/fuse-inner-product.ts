@@ -57,8 +57,9 @@ export const lowerGemm = rewrite({
   },
 });
 
-function checkProduct(x: Value, weight: Value, transposed: boolean): Declined | undefined {
-  if (x.dtype !== 'f32' || weight.dtype !== 'f32') return decline(`it multiplies ${x.dtype} by ${weight.dtype}`);
+/** Why x · weight is no linear layer; undefined where it is one. */
+export function checkProduct(x: Value, weight: Value, transposed: boolean, dtype: 'f32' | 'bf16' = 'f32'): Declined | undefined {
+  if (x.dtype !== 'f32' || weight.dtype !== dtype) return decline(`it multiplies ${x.dtype} by ${weight.dtype}`);
   if (weight.shape?.length !== 2) return decline('the constant is no matrix');
   if (x.shape === undefined || x.shape.length < 2) return decline('the rank of its first operand is unknown or below 2');
   const k = weight.shape[transposed ? 1 : 0]!;
@@ -152,7 +153,7 @@ function plainProduct(product: Value, graph: Replacement): { inputs: (Value | un
 }
 
 /** `bias` as f32 [size], whatever 1s its shape has in front; undefined where it is something else. */
-function biasVector(bias: Value, size: unknown, graph: Replacement): Value | undefined {
+export function biasVector(bias: Value, size: unknown, graph: Replacement): Value | undefined {
   const { shape, constant } = bias;
   if (bias.dtype !== 'f32' || !shape || !constant || shape.at(-1) !== size || shape.slice(0, -1).some((dim) => dim !== 1)) return undefined;
   return shape.length === 1 ? bias : graph.constant(bias.name, { ...constant, dims: [constant.data.length] });

@@ -23,5 +23,6 @@ export {
 } from './fuse-layer-norm';
 export { fusePaddingMask } from './fuse-padding-mask';
 export { insertQuantization } from './insert-quantization';
+export { lowerBf16MatMul, lowerBf16Product } from './lower-bf16-product';
 export { mergeDuplicates } from './merge-duplicates';
 export { unifyTokenShapes } from './unify-token-shapes';

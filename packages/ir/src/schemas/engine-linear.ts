@@ -1,4 +1,4 @@
-import { type Dim, formatShape, type Shape, type Tensor } from '@neural-engine/core';
+import { type Dim, formatShape, fromBf16, type Shape, type Tensor, toBf16 } from '@neural-engine/core';
 import { unifyDims } from '../dims';
 import type { Attributes } from '../graph';
 import type { AttributeSpec, InferContext, OpSchema } from '../schema';
@@ -48,10 +48,10 @@ export function outputDtype(context: InferContext, min: number, max: number): 'f
  * activation(x · W + bias + residual).
  *
  * With an s8 weight x is u8 by `x_min`, `x_max`, the weight is symmetric per output channel by `weight_min`, `weight_max`, and the sums
- * are exact integers before they are scaled.
+ * are exact integers before they are scaled. With a bf16 weight x is rounded to bf16, to nearest even, and all else is f32.
  */
 const innerProduct: OpSchema = engine('InnerProduct', {
-  summary: 'activation(x · W + bias + residual), in f32 or with 8-bit weights.',
+  summary: 'activation(x · W + bias + residual), in f32, on x and W as bf16, or with 8-bit weights.',
   inputs: slots(
     'x: f32|u8',
     'weight: f32|s8|bf16',
@@ -111,7 +111,9 @@ const innerProduct: OpSchema = engine('InnerProduct', {
       const scales = Array.from({ length: n }, (_, i) => symmetricScale(wMin!, wMax!, i));
       for (let i = 0; i < sums.length; i++) sums[i]! /= scale * scales[i % n]!;
     } else {
-      sums = multiply(numbersOf(x!), x!.dims, w, wDims, out!.dims);
+      const values = numbersOf(x!);
+      const factor = weight!.dtype === 'bf16' ? Float32Array.from(values, (value) => fromBf16(toBf16(value))) : values;
+      sums = multiply(factor, x!.dims, w, wDims, out!.dims);
     }
     for (const addend of [bias, residual]) {
       if (!addend) continue;

@@ -137,7 +137,7 @@ class Emitter {
     for (const node of nodes) {
       this.note(chain.add(this.panelStep(node, chain)));
       for (const name of node.writes)
-        if (this.exported.has(name)) this.note(chain.add({ op: 'to_rows', x: this.panelBuffers.get(name)!, y: this.rows.of(name) }));
+        if (this.exported.has(name)) this.note(chain.add({ op: 'to_rows', x: this.asF32(name, chain), y: this.rows.of(name) }));
       this.position++;
     }
   }
@@ -158,6 +158,7 @@ class Emitter {
           y: this.fresh(op.y),
         };
       case 'linear':
+      case 'linear_bf16':
       case 'linear_i8': {
         const x = read(op.x);
         const residual = op.residual === null ? null : read(op.residual);
@@ -171,7 +172,7 @@ class Emitter {
           residual: residual === null ? null : inPlace ? ('in_place' as const) : { buffer: residual },
           act: op.act,
         };
-        if (op.op === 'linear') return { op: 'linear', bias: op.bias, ...tail };
+        if (op.op !== 'linear_i8') return { op: op.op, bias: op.bias, ...tail };
         return { op: 'linear_i8', init: op.init, mul: op.mul, add: op.add, code: op.code, table: op.table, ...tail };
       }
       case 'layer_norm': {
@@ -188,6 +189,8 @@ class Emitter {
       case 'quantize':
       case 'dequantize':
         return { op: op.op, x: read(op.x), y: this.fresh(op.y), code: op.code };
+      case 'narrow':
+        return { op: 'narrow', x: read(op.x), y: this.fresh(op.y) };
       case 'attention':
       case 'attention_i8': {
         const [q, k, v] = [read(op.q), read(op.k), read(op.v)];
@@ -225,6 +228,17 @@ class Emitter {
     });
     this.note(chain.add({ op: 'from_rows', x: this.rows.of(name), y: buffer }));
     return buffer;
+  }
+
+  /** The panels of a value as f32; those of bf16 are widened into a copy. */
+  private asF32(name: string, chain: PanelChain): number {
+    const x = this.panelBuffers.get(name)!;
+    const { features, dtype, component } = this.prepared.panels.get(name)!;
+    if (dtype !== 'bf16') return x;
+    const { panels, group } = this.spaces[component]!;
+    const y = this.storage.buffer(this.storage.panels(features, 'f32', panels, group), 'f32', { panels: { space: component, features } });
+    this.note(chain.add({ op: 'widen', x, y }));
+    return y;
   }
 
   private fresh(name: string): number {
@@ -277,7 +291,7 @@ class PanelChain {
 
   add(step: Step): Step {
     if (this.bySplit) {
-      const divides = step.op === 'linear' || step.op === 'linear_i8' || step.op === 'attention' || step.op === 'attention_i8';
+      const divides = step.op.startsWith('linear') || step.op.startsWith('attention');
       this.regions.push({ units: divides ? this.bySplit : this.byPanel, steps: [step] });
       return step;
     }
@@ -298,6 +312,7 @@ function buffersOf(step: Step): number[] {
       all.push(step.ids, step.word, step.position, step.types, step.type_table, step.y);
       break;
     case 'linear':
+    case 'linear_bf16':
     case 'linear_i8':
       all.push(step.x, step.y, typeof step.residual === 'object' ? step.residual?.buffer : null);
       break;

@@ -1,4 +1,4 @@
-import { EngineError } from '@neural-engine/core';
+import { EngineError, widen } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
 import type { Activation, Code } from '@neural-engine/kernels';
 import { type DecideOptions, decideSparse } from '@neural-engine/sparsity';
@@ -16,7 +16,7 @@ export interface LinearLowering {
 }
 
 /**
- * InnerProduct with a constant weight → an f32 or u8 × s8 linear step.
+ * InnerProduct with a constant weight → an f32, bf16 or u8 × s8 linear step.
  *
  * `asUnsigned` makes an s8 output u8 with zero point 128: the form in which attention reads its queries.
  */
@@ -31,7 +31,8 @@ export function lowerInnerProduct(
   const transposed = node.attributes['transposed'] === true;
   const [first, second] = weight.dims as [number, number];
   const [m, k] = transposed ? [first, second] : [second, first];
-  const decision = decideSparse({ data: weight.data, out: m, in: k, transposed }, sparse);
+  const values = weight.dtype === 'bf16' ? widen(weight.data as Uint16Array, 'bf16') : weight.data;
+  const decision = decideSparse({ data: values, out: m, in: k, transposed }, sparse);
   const format = decision.sparse ? 'sparse4x1' : 'dense';
   const order = transposed ? 'mk' : 'km';
   const act = (node.attributes['activation'] ?? 'none') as Activation;
@@ -53,6 +54,13 @@ export function lowerInnerProduct(
     return {
       op: { op: 'linear', ...base, weight: index, bias: bias ? weights.tensor(bias) : null, act },
       choice: report(decision.sparse ? 'linear_f32_4x1' : 'linear_f32_dense'),
+    };
+  }
+  if (weight.dtype === 'bf16') {
+    const index = weights.linear({ kind: 'linear_bf16', format, m, k, order, data: weight.data as Uint16Array });
+    return {
+      op: { op: 'linear_bf16', ...base, weight: index, bias: bias ? weights.tensor(bias) : null, act },
+      choice: report(decision.sparse ? 'linear_bf16_4x1' : 'linear_bf16_dense'),
     };
   }
   if (weight.dtype !== 's8') {

@@ -4,6 +4,7 @@ import type { Code, WeightSpec } from '@neural-engine/kernels';
 import type { DecideOptions } from '@neural-engine/sparsity';
 import { checkGeneric } from '../lower/generic';
 import { lowerAttention } from './attention';
+import { isHalfOnly, narrowInput } from './bf16-inputs';
 import { codeOf, rangeInput } from './codes';
 import { findComponents, panelInputs } from './components';
 import { decompose } from './decompose';
@@ -69,7 +70,9 @@ export function prepare(source: Graph, options: PrepareOptions = {}): { prepared
     }
     if (!panel.has(node)) continue;
     const component = of.get(node)!;
-    const op = lowerPanelNode(graph, node, weights, options, consumers, choices);
+    const lowered = lowerPanelNode(graph, node, weights, options, consumers, choices);
+    const { op, narrow } = narrowInput(lowered, component, panels, graph);
+    if (narrow) nodes.push(narrow);
     const place = (name: string, dtype: PanelValue['dtype']): void => {
       const shape = graph.value(name).shape;
       const features = shape?.[shape.length - 1];
@@ -77,9 +80,11 @@ export function prepare(source: Graph, options: PrepareOptions = {}): { prepared
         throw new EngineError('E_SHAPE', 'load', `the last dimension of "${name}" must be known to run as panels`, { where: node.name });
       panels.set(name, { features, dtype, component });
     };
-    for (const output of node.outputs) place(output, outputDtype(graph, node, op));
+    const half = isHalfOnly(graph, node, consumers, panel);
+    for (const output of node.outputs) place(output, half ? 'bf16' : outputDtype(graph, node, op));
     const extra = op.op === 'embed' ? [op.ids, op.types] : [];
-    const reads = [...panelInputs(node), ...extra].filter((name): name is string => Boolean(name));
+    const inputs = op.op === 'linear_bf16' ? [op.x, op.residual] : panelInputs(node);
+    const reads = [...inputs, ...extra].filter((name): name is string => Boolean(name));
     nodes.push({ kind: 'panel', name: node.name, component, op, reads, writes: node.outputs });
   }
 

@@ -20,7 +20,7 @@ export interface Prepared {
 /** A value kept as panels `[features][64 tokens]`. */
 export interface PanelValue {
   readonly features: number;
-  readonly dtype: 'f32' | 'u8' | 's8';
+  readonly dtype: 'f32' | 'bf16' | 'u8' | 's8';
   /** Index into {@link Prepared.components}. */
   readonly component: number;
 }
@@ -50,6 +50,7 @@ export type PreparedNode = { readonly name: string; readonly reads: readonly str
 export type PanelOp =
   | { op: 'embed'; ids: string; word: number; position: number | null; types: string | null; typeTable: number | null; y: string }
   | { op: 'linear'; x: string; y: string; weight: number; bias: number | null; residual: string | null; act: Activation }
+  | { op: 'linear_bf16'; x: string; y: string; weight: number; bias: number | null; residual: string | null; act: Activation }
   | {
       op: 'linear_i8';
       x: string;
@@ -68,6 +69,7 @@ export type PanelOp =
   | { op: 'layer_norm'; x: string; y: string; gamma: number; beta: number; epsilon: number; quantized: string | null; code: Code | null }
   | { op: 'quantize'; x: string; y: string; code: Code }
   | { op: 'dequantize'; x: string; y: string; code: Code }
+  | { op: 'narrow'; x: string; y: string }
   | { op: 'attention'; q: string; k: string; v: string; y: string; heads: number; scale: number }
   | { op: 'attention_i8'; q: string; k: string; v: string; y: string; heads: number; scale: number; outScale: number; zero: number }
   | { op: 'activate'; x: string; y: string; act: Activation }
@@ -77,7 +79,13 @@ export type PanelOp =
 export interface KernelChoice {
   readonly node: string;
   readonly weight: string;
-  readonly kernel: 'linear_f32_dense' | 'linear_f32_4x1' | 'linear_u8s8_dense' | 'linear_u8s8_4x1';
+  readonly kernel:
+    | 'linear_f32_dense'
+    | 'linear_f32_4x1'
+    | 'linear_u8s8_dense'
+    | 'linear_u8s8_4x1'
+    | 'linear_bf16_dense'
+    | 'linear_bf16_4x1';
   readonly out: number;
   readonly in: number;
   readonly zeroRatio: number;

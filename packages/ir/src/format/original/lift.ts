@@ -22,7 +22,7 @@ const ACTIVATIONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * The graph of a file that the original wrote: encoders in fp32, bf16 (computed in f32) and static int8, transposed or not.
+ * The graph of a file that the original wrote: encoders in fp32, bf16 (products on bf16, the rest in f32) and static int8, transposed or not.
  *
  * @throws {EngineError} E_UNSUPPORTED all operators that have no counterpart; E_IR an operator reads what is not there.
  */
@@ -47,9 +47,13 @@ export function liftOriginal(config: IrConfig, constants: ReadonlyMap<string, Te
 class Lift {
   readonly graph: Graph;
   private readonly views = new Map<string, View>();
+  /** What products multiply: constants among it keep their bf16. */
+  private readonly factors: ReadonlySet<string>;
 
   constructor(config: IrConfig, constants: ReadonlyMap<string, Tensor>) {
     this.graph = new Graph(config.name);
+    const products = config.operators.filter(({ type }) => type === 'InnerProduct');
+    this.factors = new Set(products.flatMap(({ inputs }) => inputs.slice(0, 2)));
     for (const operator of config.operators) {
       if (operator.type === 'Input') this.readInputs(operator, constants);
       else if (operator.type === 'Output') this.graph.outputs.push(...operator.inputs.map((name) => this.value(name, operator)));
@@ -141,7 +145,7 @@ class Lift {
     for (const { name, dtype, shape, location } of operator.outputs) {
       const constant = location ? constants.get(name) : undefined;
       if (constant) {
-        const data = widenBf16(constant);
+        const data = this.factors.has(name) ? constant : widenBf16(constant);
         this.graph.addValue({ name, dtype: data.dtype, shape: data.dims, constant: data });
         this.views.set(name, { kind: 'constant', name });
         continue;

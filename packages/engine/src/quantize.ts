@@ -9,6 +9,7 @@ import {
   quantizeGraph,
   type Recipe,
   requirePrecision,
+  toBf16Graph,
 } from '@neural-engine/quantizer';
 import { Model } from '@neural-engine/runtime';
 
@@ -59,8 +60,11 @@ export async function quantize(graph: Graph, options: QuantizeOptions = {}): Pro
     case 'int8':
       return staticInt8(graph, options);
     case 'bf16':
+      return { graph: toBf16Graph(graph, options.recipe) };
     case 'dynamic-int8':
-      throw new EngineError('E_UNSUPPORTED', 'quantize', `this engine computes fp32 and int8, not ${precision}`, { where: 'precision' });
+      throw new EngineError('E_UNSUPPORTED', 'quantize', `this engine computes fp32, bf16 and int8, not ${precision}`, {
+        where: 'precision',
+      });
   }
 }
 

@@ -1,3 +1,5 @@
+export { roundWeight, toBf16Graph } from './bf16';
+export { toBf16Onnx } from './bf16-onnx';
 export { type Calibration, type CalibrationOptions, calibrate, type GraphRunner } from './calibrate';
 export { calibrationGraph, preActivation } from './calibration-graph';
 export { type CalibrationMethod, chooseRange, type RangeOptions } from './choose-range';

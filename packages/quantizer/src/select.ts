@@ -11,7 +11,7 @@ export interface Recipe {
 
 /** Where int8 goes: decided from the graph and the recipe, before any value is known. */
 export interface Selection {
-  /** InnerProduct nodes with int8 weights. */
+  /** InnerProduct nodes with int8 or bf16 weights. */
   readonly products: ReadonlySet<Node>;
   /** Attention nodes with int8 products; their queries, keys and values come from {@link products}. */
   readonly attentions: ReadonlySet<Node>;
@@ -22,7 +22,8 @@ const HEAD_CHANNELS = 16;
 /** @throws {EngineError} E_QUANT the graph is quantised already, or holds nothing to quantise; E_USAGE the recipe names an unknown node. */
 export function select(graph: Graph, recipe: Recipe = {}): Selection {
   const quantised = graph.nodes.find(
-    (node) => node.op === 'Quantize' || (node.op === 'InnerProduct' && graph.constant(node.inputs[1])?.dtype === 's8'),
+    (node) =>
+      node.op === 'Quantize' || (node.op === 'InnerProduct' && ['s8', 'bf16'].includes(graph.constant(node.inputs[1])?.dtype ?? '')),
   );
   if (quantised)
     throw new EngineError('E_QUANT', 'quantize', `the model is quantised already (node "${quantised.name}"); start from its f32 form`, {

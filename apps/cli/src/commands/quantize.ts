@@ -19,7 +19,7 @@ export function registerQuantize(program: Command): void {
   program
     .command('quantize [model]')
     .description('a smaller, faster form of a model, without training: saved as IR')
-    .requiredOption('-o, --output <folder>', 'where to save the IR')
+    .requiredOption('-o, --output <path>', 'folder to save the IR in; for bf16 also a file.onnx')
     .option('-p, --precision <name>', 'fp32, bf16, int8 (static: calibrated on text) or dynamic-int8', 'int8')
     .option('-c, --calibration <file>', 'questions and texts in SQuAD JSON; default: what ships with the embedded model')
     .option('-n, --samples <n>', 'samples to calibrate on', '512')
@@ -29,8 +29,9 @@ export function registerQuantize(program: Command): void {
     .option('--keep <nodes>', 'products to leave in f32, separated by commas')
     .option('--force', 'replace what is there')
     .action(async (model: string | undefined, flags: Flags) => {
-      const { quantizeToIr } = await import('../quantize');
-      const made = await quantizeToIr(modelPath(model), flags);
+      const made = flags.output.endsWith('.onnx')
+        ? await (await import('../quantize-onnx')).quantizeToOnnx(modelPath(model), flags)
+        : await (await import('../quantize')).quantizeToIr(modelPath(model), flags);
       consoleIo.err(`${summary(made)}; saved to ${flags.output}\n`);
     });
 }
@@ -38,5 +39,6 @@ export function registerQuantize(program: Command): void {
 function summary({ precision, products, attentions, samples }: Omit<QuantizedModel, 'graph'>): string {
   if (precision === 'fp32') return 'nothing is quantised: fp32';
   const calibrated = samples > 0 ? `, calibrated on ${samples} samples` : '';
-  return `${products} products and ${attentions} attention blocks are ${precision} now${calibrated}`;
+  const blocks = precision === 'bf16' ? '' : ` and ${attentions} attention blocks`;
+  return `${products} products${blocks} are ${precision} now${calibrated}`;
 }

@@ -6,6 +6,7 @@ it('measures each multiply-add instruction that the CPU has', () => {
   const rates = instructionRates();
   const expected = [
     ['vpdpbusd zmm', 'avx512vnni'],
+    ['vdpbf16ps zmm', 'avx512bf16'],
     ['vfmadd231ps zmm', 'avx512f'],
     ['vfmadd231ps ymm', 'fma'],
   ].flatMap(([instruction, feature]) => (features.includes(feature!) ? [instruction] : []));

@@ -20,8 +20,12 @@ pub struct InstructionRate {
 #[napi(catch_unwind)]
 pub fn instruction_rates() -> Result<Vec<InstructionRate>> {
     guard(|| {
-        let measures: [(&str, fn() -> Option<f64>); 3] =
-            [("vpdpbusd zmm", rate::vpdpbusd512), ("vfmadd231ps zmm", rate::fma512), ("vfmadd231ps ymm", rate::fma256)];
+        let measures: [(&str, fn() -> Option<f64>); 4] = [
+            ("vpdpbusd zmm", rate::vpdpbusd512),
+            ("vdpbf16ps zmm", rate::vdpbf16ps512),
+            ("vfmadd231ps zmm", rate::fma512),
+            ("vfmadd231ps ymm", rate::fma256),
+        ];
         let found = measures.into_iter().filter_map(|(name, measure)| measure().map(|gmacs| (name, gmacs)));
         Ok(found.map(|(name, gmacs)| InstructionRate { instruction: name.to_owned(), gmacs }).collect())
     })

@@ -82,13 +82,18 @@ rate!(
     vpdpbusd512, "avx512vnni", 64.0, "vpdpbusd", "zmm"
 );
 
+rate!(
+    /// 10⁹ bf16 multiply-adds a second by `vdpbf16ps zmm` on registers; None without AVX512_BF16.
+    vdpbf16ps512, "avx512bf16", 32.0, "vdpbf16ps", "zmm"
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_rate_is_that_of_a_real_cpu() {
-        for rate in [fma256(), fma512(), vpdpbusd512()].into_iter().flatten() {
+        for rate in [fma256(), fma512(), vpdpbusd512(), vdpbf16ps512()].into_iter().flatten() {
             assert!((1.0..10_000.0).contains(&rate), "{rate}");
         }
     }
@@ -103,8 +108,3 @@ mod tests {
         assert_eq!(order, [0, 1, 0, 1, 0, 1, 0, 1, 0, 1]);
     }
 }
-
-rate!(
-    /// 10⁹ bf16 multiply-adds a second by `vdpbf16ps zmm` on registers; None without AVX512_BF16.
-    vdpbf16ps512, "avx512bf16", 32.0, "vdpbf16ps", "zmm"
-);

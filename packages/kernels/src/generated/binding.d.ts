@@ -118,6 +118,32 @@ export interface InstructionRate {
 export declare function instructionRates(): Array<InstructionRate>
 
 /**
+ * Counts the elements of a Float32Array into bins of width 2^exponent, around the middle of `counts`.
+ *
+ * # Errors
+ * E_USAGE for arrays of another type or length, memory that both share, and widths that f32 cannot divide by.
+ */
+export declare function countValues(values: unknown, exponent: number, counts: unknown): void
+
+/**
+ * The extent of a Float32Array.
+ *
+ * # Errors
+ * E_USAGE for anything else.
+ */
+export declare function extent(values: unknown): Extent
+
+/** Smallest and largest finite element, and how many elements are not finite. */
+export interface Extent {
+  /** +∞ where nothing is finite. */
+  min: number
+  /** −∞ where nothing is finite. */
+  max: number
+  /** NaN and ±∞. */
+  nonFinite: number
+}
+
+/**
  * Reports the instruction sets, caches and cores that this process has.
  *
  * # Errors

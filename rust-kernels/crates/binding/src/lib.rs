@@ -10,6 +10,7 @@
 #![cfg_attr(test, allow(dead_code))]
 
 mod error;
+mod histogram;
 mod isa;
 mod product;
 mod program;

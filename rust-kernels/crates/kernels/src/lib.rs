@@ -14,6 +14,7 @@ pub mod code;
 mod dot_u8s8;
 pub mod embed;
 pub mod error;
+pub mod histogram;
 pub mod layer_norm;
 pub mod linear_bf16;
 pub mod linear_f32;

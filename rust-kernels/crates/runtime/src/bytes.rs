@@ -8,6 +8,7 @@ mod sealed {
     impl Plain for i32 {}
     impl Plain for i64 {}
     impl Plain for f32 {}
+    impl Plain for f64 {}
 }
 
 /// A number for which every bit pattern is a value.

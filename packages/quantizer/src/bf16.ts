@@ -1,6 +1,7 @@
 import { EngineError, type Tensor, toBf16 } from '@neural-engine/core';
 import type { Graph } from '@neural-engine/ir';
-import { type Recipe, select } from './select';
+import type { Recipe } from './recipe';
+import { select } from './select';
 
 /**
  * bf16: the weights of all products that the recipe does not keep are rounded to bf16, to nearest even; at run time their inputs are too,

@@ -1,6 +1,7 @@
 import { EngineError } from '@neural-engine/core';
+import { BINS, MIN_EXPONENT, type Observer, plainObserver } from './observer';
 
-const BINS = 2048;
+const HALF = BINS / 2;
 
 /** A closed interval of real values. */
 export interface Range {
@@ -9,70 +10,81 @@ export interface Range {
 }
 
 /**
- * Counts values in 2048 equal bins over a range that grows as values come; what was counted is spread over the new bins, never lost.
+ * Counts values in bins whose width is a power of two and doubles as larger values come; zero is always an edge.
+ *
+ * Doubling joins bins in pairs, which is what counting with the wider bins would have given: nothing is lost or moved, and the result
+ * depends on the values alone, not on their order or how they came in batches.
  */
 export class Histogram {
   min = Number.POSITIVE_INFINITY;
   max = Number.NEGATIVE_INFINITY;
+  /** Bin `i` holds the values in [i − 4096, i − 4095) · 2^exponent. */
   counts = new Float64Array(BINS);
+  exponent = MIN_EXPONENT;
+  /** Finite values seen. */
   total = 0;
   /** Values that were NaN or infinite. */
   nonFinite = 0;
 
+  constructor(private readonly observer: Observer = plainObserver) {}
+
   add(values: Float32Array): void {
-    let low = this.min;
-    let high = this.max;
-    let bad = 0;
-    for (let i = 0; i < values.length; i++) {
-      const x = values[i]!;
-      if (x - x !== 0) bad++;
-      else {
-        if (x < low) low = x;
-        if (x > high) high = x;
-      }
-    }
-    this.nonFinite += bad;
-    if (low > high) return;
-    if (low < this.min || high > this.max) this.widen(low, high);
-    const scale = this.max > this.min ? BINS / (this.max - this.min) : 0;
-    const { counts, min } = this;
-    for (let i = 0; i < values.length; i++) {
-      const bin = (values[i]! - min) * scale;
-      if (bin >= 0) counts[bin >= BINS ? BINS - 1 : bin | 0]! += 1;
-    }
-    this.total += values.length - bad;
+    const { min, max, nonFinite } = this.observer.extent(values);
+    this.nonFinite += nonFinite;
+    if (min > max) return;
+    this.min = Math.min(this.min, min);
+    this.max = Math.max(this.max, max);
+    this.widen();
+    this.observer.count(values, this.exponent, this.counts);
+    this.total += values.length - nonFinite;
+  }
+
+  /** Width of a bin. */
+  get width(): number {
+    return 2 ** this.exponent;
+  }
+
+  /** Lower edge of a bin. */
+  edge(bin: number): number {
+    return (bin - HALF) * this.width;
   }
 
   /** Middle of a bin. */
   center(bin: number): number {
-    return this.min + ((bin + 0.5) * (this.max - this.min)) / BINS;
+    return (bin - HALF + 0.5) * this.width;
   }
 
-  get bins(): number {
-    return BINS;
+  /** First bin that may hold anything, and the one after the last. */
+  get span(): { readonly first: number; readonly end: number } {
+    if (this.total === 0) return { first: HALF, end: HALF };
+    return { first: Math.floor(this.min / this.width) + HALF, end: Math.floor(this.max / this.width) + HALF + 1 };
   }
 
-  range(where: string): Range {
-    if (this.nonFinite > 0)
+  /**
+   * Smallest and largest finite value.
+   * @throws {EngineError} E_QUANT nothing was seen, or NaN or infinity was and `ignoreNonFinite` is not set.
+   */
+  range(where: string, { ignoreNonFinite = false } = {}): Range {
+    if (this.nonFinite > 0 && !ignoreNonFinite)
       throw new EngineError('E_QUANT', 'quantize', `"${where}" took ${this.nonFinite} values that are NaN or infinite`, { where });
-    if (this.total === 0) throw new EngineError('E_QUANT', 'quantize', `"${where}" was never observed`, { where });
+    if (this.total === 0) {
+      const what = this.nonFinite > 0 ? 'took no finite value' : 'was never observed';
+      throw new EngineError('E_QUANT', 'quantize', `"${where}" ${what}`, { where });
+    }
     return { min: this.min, max: this.max };
   }
 
-  /** Moves the counts to a range that holds the old one and [low, high]; each old bin goes to the bin its middle falls in. */
-  private widen(low: number, high: number): void {
-    const [oldMin, oldMax, old] = [this.min, this.max, this.counts];
-    this.min = Math.min(low, oldMin);
-    this.max = Math.max(high, oldMax);
+  /** Doubles the width until the extremes fall into bins. */
+  private widen(): void {
+    let joins = 0;
+    while (!(this.max < HALF * 2 ** (this.exponent + joins) && this.min >= -HALF * 2 ** (this.exponent + joins))) joins++;
+    if (joins === 0) return;
+    this.exponent += joins;
     if (this.total === 0) return;
     const counts = new Float64Array(BINS);
-    const scale = BINS / (this.max - this.min);
-    const width = (oldMax - oldMin) / BINS;
+    const size = 2 ** joins;
     for (let bin = 0; bin < BINS; bin++) {
-      const count = old[bin]!;
-      if (count === 0) continue;
-      const at = Math.min(BINS - 1, Math.max(0, Math.floor((oldMin + (bin + 0.5) * width - this.min) * scale)));
-      counts[at]! += count;
+      if (this.counts[bin]! > 0) counts[Math.floor((bin - HALF) / size) + HALF]! += this.counts[bin]!;
     }
     this.counts = counts;
   }

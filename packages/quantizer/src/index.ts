@@ -1,10 +1,24 @@
 export { roundWeight, toBf16Graph } from './bf16';
 export { toBf16Onnx } from './bf16-onnx';
-export { type Calibration, type CalibrationOptions, calibrate, type GraphRunner } from './calibrate';
+export {
+  type Calibration,
+  type CalibrationOptions,
+  calibrate,
+  chooseRanges,
+  type GraphRunner,
+  type Sample,
+  type Samples,
+} from './calibrate';
 export { calibrationGraph, preActivation } from './calibration-graph';
-export { type CalibrationMethod, chooseRange, type RangeOptions } from './choose-range';
+export { CALIBRATION_METHODS, type CalibrationMethod, chooseRange, quantizationError, type RangeOptions } from './choose-range';
+export { type FallbackOptions, type FallbackResult, searchFallbacks, type Trial } from './fallback';
 export { Histogram, type Range } from './histogram';
+export { BINS, type Extent, type Observer, plainObserver } from './observer';
 export { PRECISIONS, type Precision, requirePrecision } from './precision';
 export { observedValues, quantizeGraph } from './quantize-graph';
-export { type Recipe, type Selection, select } from './select';
+export type { Warning } from './range-warnings';
+export { LAYER_PRECISIONS, type LayerPrecision, parseRecipe, printRecipe, type Recipe } from './recipe';
+export { isHead, isProduct, type Selection, select } from './select';
+export { decibels, type LayerSensitivity, measureSensitivity, type Sensitivity, type SensitivityOptions } from './sensitivity';
 export { type QuantizedWeight, quantizeWeight } from './weight';
+export { weightWarnings } from './weight-warnings';

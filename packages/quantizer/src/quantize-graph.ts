@@ -2,7 +2,8 @@ import { EngineError, type Tensor } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
 import { preActivation } from './calibration-graph';
 import type { Range } from './histogram';
-import { type Recipe, type Selection, select } from './select';
+import type { Recipe } from './recipe';
+import { type Selection, select } from './select';
 import { quantizeWeight } from './weight';
 
 /** Values whose ranges static quantisation needs, among them those before activations. */

@@ -1,62 +1,7 @@
-import type { Tensor } from '@neural-engine/core';
-import { evaluateGraph, Graph, inferShapes, verifyGraph } from '@neural-engine/ir';
+import { evaluateGraph, inferShapes, verifyGraph } from '@neural-engine/ir';
 import { describe, expect, it } from 'vitest';
-import { calibrate, chooseRange, type GraphRunner, Histogram, observedValues, preActivation, quantizeGraph, quantizeWeight } from './index';
-
-const f32 = (dims: number[], values: ArrayLike<number>): Tensor => ({ dtype: 'f32', dims, data: Float32Array.from(values) });
-
-/** x [batch, 3, 16] → product with GELU → product with residual, and one attention between them. */
-function sample(): Graph {
-  const graph = new Graph('sample');
-  graph.addValue({ name: 'x', dtype: 'f32', shape: ['batch', 3, 16] });
-  graph.inputs = ['x'];
-  const random = (n: number, seed: number): number[] => Array.from({ length: n }, (_, i) => Math.sin(i * 12.9898 + seed) * 0.4);
-  const weight = (name: string, k: number, n: number, seed: number): string => graph.addConstant(name, f32([k, n], random(k * n, seed)));
-  const bias = (name: string, n: number): string => graph.addConstant(name, f32([n], random(n, 5)));
-  const product = (name: string, x: string, w: string, n: number, extra: { residual?: string; activation?: string } = {}): string => {
-    graph.addValue({ name, dtype: 'f32', shape: ['batch', 3, n] });
-    const inputs = [x, w, bias(`${name}_bias`, n), ...(extra.residual ? [extra.residual] : [])];
-    graph.nodes.push({
-      name: `${name}_node`,
-      op: 'InnerProduct',
-      inputs,
-      outputs: [name],
-      attributes: { transposed: false, activation: extra.activation ?? 'none', output_dtype: 'f32' },
-    });
-    return name;
-  };
-  const [q, k, v] = ['q', 'k', 'v'].map((name, i) => product(name, 'x', weight(`w${name}`, 16, 16, i), 16));
-  graph.addValue({ name: 'context', dtype: 'f32', shape: ['batch', 3, 16] });
-  graph.nodes.push({
-    name: 'attention',
-    op: 'Attention',
-    inputs: [q!, k!, v!],
-    outputs: ['context'],
-    attributes: { heads: 2, scale: 0.35 },
-  });
-  const out = product('out', 'context', weight('wo', 16, 16, 3), 16, { residual: 'x' });
-  const mid = product('mid', out, weight('w1', 16, 32, 4), 32, { activation: 'gelu_erf' });
-  product('y', mid, weight('w2', 32, 16, 5), 16, { residual: out });
-  graph.outputs = ['y'];
-  inferShapes(graph);
-  return graph;
-}
-
-const feeds = (seed: number): Record<string, Tensor> => ({
-  x: f32(
-    [1, 3, 16],
-    Array.from({ length: 48 }, (_, i) => Math.cos(i * 1.7 + seed)),
-  ),
-});
-
-/** Runs graphs by the schemas' own arithmetic. */
-const exact: GraphRunner = async (graph, names) => ({
-  run: async (inputs) => {
-    const values = evaluateGraph(graph, inputs);
-    return Object.fromEntries(names.map((name) => [name, values.get(name)!]));
-  },
-  close: async () => undefined,
-});
+import { exact, f32, feeds, sample } from './__fixtures__/sample';
+import { calibrate, chooseRange, Histogram, observedValues, preActivation, quantizeGraph, quantizeWeight } from './index';
 
 describe('quantizeWeight', () => {
   it('gives each output channel its own symmetric scale, ties to even, zeros a finite one', () => {
@@ -74,23 +19,6 @@ describe('quantizeWeight', () => {
   });
   it('names a weight that is not finite', () => {
     expect(() => quantizeWeight(f32([1, 1], [Number.NaN]), true, 'the weight')).toThrow(/the weight.*NaN/);
-  });
-});
-
-describe('Histogram', () => {
-  it('keeps what it counted when the range grows (Q4)', () => {
-    const histogram = new Histogram();
-    histogram.add(new Float32Array(100));
-    histogram.add(Float32Array.of(-1, 3));
-    histogram.add(Float32Array.of(100));
-    expect(histogram.total).toBe(103);
-    expect(histogram.counts.reduce((sum, count) => sum + count, 0)).toBe(103);
-    expect(histogram.range('x')).toEqual({ min: -1, max: 100 });
-  });
-  it('refuses NaN and infinity with their number (Q1, Q2)', () => {
-    const histogram = new Histogram();
-    histogram.add(Float32Array.of(1, Number.NaN, Number.POSITIVE_INFINITY));
-    expect(() => histogram.range('layer.0')).toThrow(/layer\.0.*2 values/);
   });
 });
 
@@ -114,6 +42,11 @@ describe('chooseRange', () => {
     const positive = new Histogram();
     positive.add(Float32Array.of(2, 3));
     expect(chooseRange(positive, { method: 'minmax' }, 'x')).toEqual({ min: 0, max: 3 });
+  });
+  it('refuses a percentile that means nothing', () => {
+    expect(() => chooseRange(histogram, { method: 'percentile', percentile: 0 }, 'x')).toThrow(
+      expect.objectContaining({ code: 'E_USAGE' }),
+    );
   });
   it('gives a tensor of zeros scale 1 (Q3)', () => {
     const zero = new Histogram();

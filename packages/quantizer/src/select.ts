@@ -1,13 +1,6 @@
 import { EngineError } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
-
-/** What each product of a model is computed in. Names are node names. */
-export interface Recipe {
-  /** Products that stay f32. */
-  readonly keep?: readonly string[];
-  /** Also quantise products with fewer than 16 output channels (heads). */
-  readonly heads?: boolean;
-}
+import type { LayerPrecision, Recipe } from './recipe';
 
 /** Where int8 goes: decided from the graph and the recipe, before any value is known. */
 export interface Selection {
@@ -29,25 +22,14 @@ export function select(graph: Graph, recipe: Recipe = {}): Selection {
     throw new EngineError('E_QUANT', 'quantize', `the model is quantised already (node "${quantised.name}"); start from its f32 form`, {
       where: quantised.name,
     });
-  const keep = new Set(recipe.keep ?? []);
-  for (const name of keep) {
-    if (!graph.nodes.some((node) => node.name === name))
-      throw new EngineError('E_USAGE', 'quantize', `the recipe keeps "${name}", but the model has no such node`, { where: name });
-  }
-  const products = new Set<Node>();
-  for (const node of graph.nodes) {
-    if (node.op !== 'InnerProduct' || keep.has(node.name)) continue;
-    const weight = graph.constant(node.inputs[1]);
-    if (weight?.dtype !== 'f32') continue;
-    const channels = node.attributes['transposed'] === true ? weight.dims[0]! : weight.dims[1]!;
-    if (channels >= HEAD_CHANNELS || recipe.heads) products.add(node);
-  }
+  const layers = layersOf(graph, recipe);
+  const products = new Set(graph.nodes.filter((node) => isProduct(graph, node) && wantsInt8(graph, node, recipe, layers)));
   if (products.size === 0) throw new EngineError('E_QUANT', 'quantize', 'the model has no product with a constant weight to quantise');
   const producers = graph.producers();
   const consumers = graph.consumers();
   const attentions = new Set<Node>();
   for (const node of graph.nodes) {
-    if (node.op !== 'Attention' || keep.has(node.name)) continue;
+    if (node.op !== 'Attention' || (layers.get(node.name) ?? 'int8') !== 'int8') continue;
     const fromProducts = node.inputs
       .slice(0, 3)
       .every(
@@ -61,4 +43,43 @@ export function select(graph: Graph, recipe: Recipe = {}): Selection {
     if (fromProducts && toProducts) attentions.add(node);
   }
   return { products, attentions };
+}
+
+/** Whether a node multiplies by a constant f32 weight. */
+export const isProduct = (graph: Graph, node: Node): boolean =>
+  node.op === 'InnerProduct' && graph.constant(node.inputs[1])?.dtype === 'f32';
+
+/** Whether a product has so few output channels that it is taken for a head, which int8 gains nothing for. */
+export function isHead(graph: Graph, node: Node): boolean {
+  const { dims } = graph.constant(node.inputs[1])!;
+  return (node.attributes['transposed'] === true ? dims[0]! : dims[1]!) < HEAD_CHANNELS;
+}
+
+/** Whether a recipe leaves any product to quantise. @throws {EngineError} as {@link select}, but for that. */
+export function leavesAnything(graph: Graph, recipe: Recipe): boolean {
+  const layers = layersOf(graph, recipe);
+  return graph.nodes.some((node) => isProduct(graph, node) && wantsInt8(graph, node, recipe, layers));
+}
+
+function wantsInt8(graph: Graph, node: Node, recipe: Recipe, layers: ReadonlyMap<string, LayerPrecision>): boolean {
+  const wanted = layers.get(node.name);
+  return wanted === undefined ? recipe.heads === true || !isHead(graph, node) : wanted === 'int8';
+}
+
+/** What the recipe says of each layer. @throws {EngineError} E_USAGE the model has no such layer; E_UNSUPPORTED bf16. */
+function layersOf(graph: Graph, recipe: Recipe): Map<string, LayerPrecision> {
+  const layers = new Map<string, LayerPrecision>(Object.entries(recipe.layers ?? {}));
+  for (const name of recipe.keep ?? []) layers.set(name, 'fp32');
+  const known = new Set(graph.nodes.filter((node) => isProduct(graph, node) || node.op === 'Attention').map((node) => node.name));
+  for (const [name, precision] of layers) {
+    if (!known.has(name))
+      throw new EngineError('E_USAGE', 'quantize', `the recipe names "${name}", but the model has no such product or attention block`, {
+        where: name,
+      });
+    if (precision === 'bf16')
+      throw new EngineError('E_UNSUPPORTED', 'quantize', `the recipe wants "${name}" in bf16; beside int8 this engine computes fp32`, {
+        where: name,
+      });
+  }
+  return layers;
 }

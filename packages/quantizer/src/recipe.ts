@@ -1,0 +1,63 @@
+import { EngineError } from '@neural-engine/core';
+import { CALIBRATION_METHODS, type CalibrationMethod } from './choose-range';
+
+/** What one product or attention block is computed in. */
+export const LAYER_PRECISIONS = ['int8', 'bf16', 'fp32'] as const;
+export type LayerPrecision = (typeof LAYER_PRECISIONS)[number];
+
+/** What each layer of a model is computed in, and how ranges are chosen. Names are node names. */
+export interface Recipe {
+  /** Products and attention blocks whose precision is not the default. */
+  readonly layers?: Readonly<Record<string, LayerPrecision>>;
+  /** Products and attention blocks that stay f32: short for `layers: { name: 'fp32' }`. */
+  readonly keep?: readonly string[];
+  /** Also quantise products with fewer than 16 output channels (heads). */
+  readonly heads?: boolean;
+  /** How ranges are chosen where calibration is not told otherwise. */
+  readonly method?: CalibrationMethod;
+  readonly percentile?: number;
+}
+
+/** A recipe as a file: stable order, one layer a line. */
+export function printRecipe(recipe: Recipe): string {
+  const { method = 'minmax', percentile, heads = false, layers = {}, keep = [] } = recipe;
+  const all = { ...layers, ...Object.fromEntries(keep.map((name) => [name, 'fp32' as const])) };
+  return `${JSON.stringify({ recipe: 1, method, ...(percentile === undefined ? {} : { percentile }), heads, layers: all }, null, 2)}\n`;
+}
+
+/**
+ * Reads what {@link printRecipe} wrote.
+ * @throws {EngineError} E_PARSE no JSON; E_USAGE not a recipe, or an entry of it that means nothing, named.
+ */
+export function parseRecipe(text: string, where = 'recipe'): Recipe {
+  const fail = (message: string): never => {
+    throw new EngineError('E_USAGE', 'quantize', `${where}: ${message}`, { where });
+  };
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (cause) {
+    throw new EngineError('E_PARSE', 'quantize', `${where} is no JSON: ${cause instanceof Error ? cause.message : ''}`, { where, cause });
+  }
+  if (!isObject(parsed) || parsed['recipe'] !== 1) return fail('expected an object with "recipe": 1');
+  const known = ['recipe', 'method', 'percentile', 'heads', 'layers'];
+  for (const key of Object.keys(parsed)) if (!known.includes(key)) fail(`"${key}" is none of ${known.join(', ')}`);
+  const { method, percentile, heads, layers = {} } = parsed;
+  if (method !== undefined && !CALIBRATION_METHODS.includes(method as CalibrationMethod))
+    fail(`method ${JSON.stringify(method)} is none of ${CALIBRATION_METHODS.join(', ')}`);
+  if (percentile !== undefined && typeof percentile !== 'number') fail('percentile is no number');
+  if (heads !== undefined && typeof heads !== 'boolean') fail('heads is neither true nor false');
+  if (!isObject(layers)) return fail('layers is no object');
+  for (const [name, precision] of Object.entries(layers)) {
+    if (!LAYER_PRECISIONS.includes(precision as LayerPrecision))
+      fail(`layer "${name}" is ${JSON.stringify(precision)}, none of ${LAYER_PRECISIONS.join(', ')}`);
+  }
+  return {
+    layers: layers as Record<string, LayerPrecision>,
+    ...(method === undefined ? {} : { method: method as CalibrationMethod }),
+    ...(percentile === undefined ? {} : { percentile: percentile as number }),
+    ...(heads === undefined ? {} : { heads: heads as boolean }),
+  };
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,13 +1,25 @@
 import { writeFile } from 'node:fs/promises';
 import { EngineError } from '@neural-engine/core';
 import { demoSamplesPath } from '@neural-engine/demo-model';
-import { type LoadOptions, load, locate, type ModelSource, runnerOf, tokenizerOf } from '@neural-engine/engine';
-import { evaluateQuestionAnswering, readSquad } from '@neural-engine/evaluation';
-import { questionAnswering, type RunModel, type Tokenizer } from '@neural-engine/text';
+import { classLabels, type LoadOptions, load, locate, type ModelSource, runnerOf, tokenizerOf } from '@neural-engine/engine';
+import {
+  type ClassificationResult,
+  evaluateClassification,
+  evaluateQuestionAnswering,
+  GLUE_TASKS,
+  type GlueTask,
+  type GlueTaskName,
+  type OnError,
+  type QuestionAnsweringResult,
+  readClassification,
+  readSquad,
+} from '@neural-engine/evaluation';
+import { questionAnswering, type RunModel, type Tokenizer, textClassification } from '@neural-engine/text';
 import { openOrt } from './bench/ort';
 import { progress } from './output/progress';
 
 export interface EvaluateOptions {
+  /** `squad`, or the name of a GLUE task. */
   readonly task: string;
   readonly data?: string;
   readonly limit?: number;
@@ -17,33 +29,94 @@ export interface EvaluateOptions {
   readonly sparse?: LoadOptions['sparse'];
   readonly engine: string;
   readonly predictions?: string;
+  readonly onError?: string;
+  /** Said before the progress bar. */
+  readonly title?: string;
 }
 
-export interface EvaluationFigures {
-  readonly f1: number;
-  readonly exactMatch: number;
+/** Figures as the command prints them: percent for SQuAD, fractions and correlations for GLUE. */
+export interface Evaluation {
+  readonly task: string;
+  readonly figures: Readonly<Record<string, number>>;
+  /** One score an example, 0 to 1, for paired statistics; a regression has none. */
+  readonly scores: ArrayLike<number> | undefined;
   readonly total: number;
+  readonly skipped: number;
   readonly seconds: number;
 }
 
-/** Asks every question of a data set and scores the answers as the official script does. */
-export async function evaluate(source: ModelSource, options: EvaluateOptions): Promise<EvaluationFigures> {
-  if (options.task !== 'squad') throw new EngineError('E_USAGE', 'usage', `--task ${options.task}: there is squad`);
+/** The two figures of SQuAD, in percent. */
+export const squadFigures = ({ figures }: Evaluation): { f1: number; exactMatch: number } => ({
+  f1: figures['f1']!,
+  exactMatch: figures['exactMatch']!,
+});
+
+export const TASKS: readonly string[] = ['squad', ...Object.keys(GLUE_TASKS)];
+
+/** Runs a model over a data set and scores what it says as the set's official script does. */
+export async function evaluate(source: ModelSource, options: EvaluateOptions): Promise<Evaluation> {
+  if (!TASKS.includes(options.task))
+    throw new EngineError('E_USAGE', 'usage', `--task ${options.task}: expected one of ${TASKS.join(', ')}`);
+  const onError = options.onError ?? 'fail';
+  if (onError !== 'fail' && onError !== 'skip') throw new EngineError('E_USAGE', 'usage', `--on-error ${onError}: expected fail or skip`);
+  return options.task === 'squad' ? evaluateSquad(source, options, onError) : evaluateGlue(source, options, onError);
+}
+
+async function evaluateSquad(source: ModelSource, options: EvaluateOptions, onError: OnError): Promise<Evaluation> {
+  const { examples, skipped } = await readSquad(options.data ?? demoSamplesPath(), { onError });
+  const result = await withModel(source, options, examples.length, ({ base, onProgress, limit }) =>
+    evaluateQuestionAnswering({ examples, pipeline: questionAnswering(base), onProgress, limit }),
+  );
+  if (options.predictions) await writeFile(options.predictions, `${JSON.stringify(result.predictions)}\n`);
+  const { f1, exactMatch, total, seconds, perQuestion } = result;
+  return { task: 'squad', figures: { f1, exactMatch }, scores: perQuestion.f1, total, skipped, seconds };
+}
+
+async function evaluateGlue(source: ModelSource, options: EvaluateOptions, onError: OnError): Promise<Evaluation> {
+  if (options.data === undefined)
+    throw new EngineError('E_USAGE', 'usage', `--task ${options.task} needs --data: a labelled tsv, csv, json or jsonl file`);
+  const task = options.task as GlueTaskName;
+  const located = locate(source);
+  const labels = 'directory' in located ? await classLabels(located.directory) : undefined;
+  const data = await readClassification(options.data, {
+    task,
+    onError,
+    // A model whose classes have the task's names in another order: its order counts.
+    ...(labels && sameNames(labels, GLUE_TASKS[task]) ? { labels } : {}),
+  });
+  const { examples, skipped, isRegression } = data;
+  const result = await withModel(source, options, examples.length, ({ base, onProgress, limit }) =>
+    evaluateClassification({ examples, pipeline: textClassification(base), regression: isRegression, onProgress, limit }),
+  );
+  if (options.predictions) await writeFile(options.predictions, `${JSON.stringify(result.predictions)}\n`);
+  const { kind, ...figures } = result.metrics;
+  const scores = kind === 'classes' ? result.predictions.map((label, i) => Number(label === examples[i]!.label)) : undefined;
+  return { task, figures, scores, total: result.total, skipped, seconds: result.seconds };
+}
+
+function sameNames(labels: readonly string[], task: GlueTask): boolean {
+  return task.labels !== undefined && labels.length === task.labels.length && labels.every((name) => task.labels!.includes(name));
+}
+
+interface Opened {
+  readonly base: { run: RunModel; inputNames: readonly string[]; tokenizer: Tokenizer; batchSize: number };
+  readonly onProgress: (progress: { done: number }) => void;
+  readonly limit: number | undefined;
+}
+
+async function withModel<Result extends QuestionAnsweringResult | ClassificationResult>(
+  source: ModelSource,
+  options: EvaluateOptions,
+  examples: number,
+  work: (opened: Opened) => Promise<Result>,
+): Promise<Result> {
   const located = locate(source);
   const tokenizer = await tokenizerOf(options.tokenizer ?? ('directory' in located ? located.directory : undefined));
-  const { examples } = await readSquad(options.data ?? demoSamplesPath());
-  const chosen = options.limit === undefined ? examples : examples.slice(0, options.limit);
   const { run, inputNames, close } = await openEngine(source, options);
-  const bar = progress('answering', chosen.length);
+  const bar = progress(options.title ?? 'evaluating', Math.min(examples, options.limit ?? examples));
   try {
-    const qa = questionAnswering({ run, inputNames, tokenizer, batchSize: options.batchSize });
-    const { f1, exactMatch, total, seconds, predictions } = await evaluateQuestionAnswering({
-      examples: chosen,
-      pipeline: qa,
-      onProgress: ({ done }) => bar.update(done),
-    });
-    if (options.predictions) await writeFile(options.predictions, `${JSON.stringify(predictions)}\n`);
-    return { f1, exactMatch, total, seconds };
+    const base = { run, inputNames, tokenizer, batchSize: options.batchSize };
+    return await work({ base, onProgress: ({ done }) => bar.update(done), limit: options.limit });
   } finally {
     bar.stop();
     await close();

@@ -3,11 +3,11 @@ import { type LoadOptions, load, locate, type ModelSource, pipeline, tokenizerOf
 import { isa } from '@neural-engine/kernels';
 import type { Precision } from '@neural-engine/quantizer';
 import { type OrtSession, openOrt } from './bench/ort';
-import { evaluate } from './evaluate';
+import { evaluate, squadFigures } from './evaluate';
 import { benchFeeds } from './feeds';
 import { latencyStatistics } from './output/statistics';
 import type { Column, Row } from './output/table';
-import { quantizeModel } from './quantize';
+import { quantizeModel } from './quantize/quantize';
 
 export interface PipelineOptions {
   /** The form set beside fp32. Default `int8`. */
@@ -53,10 +53,10 @@ export async function runPipeline(path: string, options: PipelineOptions) {
     ...(options.limit ? { limit: options.limit } : {}),
   };
   for (const { name, source, load: how } of forms)
-    scores.set(name, await evaluate(source, { ...shared, ...(how.sparse ? { sparse: how.sparse } : {}) }));
+    scores.set(name, squadFigures(await evaluate(source, { ...shared, ...(how.sparse ? { sparse: how.sparse } : {}) })));
 
   const ort = located.kind === 'onnx-file' ? await openOrt(located.file, options.threads).catch(() => undefined) : undefined;
-  if (ort) scores.set(ORT, await evaluate(path, { ...shared, engine: 'onnxruntime' }));
+  if (ort) scores.set(ORT, squadFigures(await evaluate(path, { ...shared, engine: 'onnxruntime' })));
   const times = await race(forms, ort, options);
   await ort?.close();
   const baseline = times.get(ORT);
@@ -92,8 +92,6 @@ async function formsOf(path: string, precision: Precision, options: PipelineOpti
   if (precision === 'fp32') return forms('fp32', path);
   const { graph } = await quantizeModel(path, {
     precision,
-    samples: '512',
-    method: 'minmax',
     ...(options.calibration ? { calibration: options.calibration } : {}),
     ...(options.tokenizer ? { tokenizer: options.tokenizer } : {}),
   });

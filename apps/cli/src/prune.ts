@@ -2,14 +2,13 @@ import { existsSync } from 'node:fs';
 import { EngineError } from '@neural-engine/core';
 import { demoCalibrationPath } from '@neural-engine/demo-model';
 import { compileModel, locate, type PrunedLayer, pruneModel, tokenizerOf } from '@neural-engine/engine';
-import { readSquad } from '@neural-engine/evaluation';
 import { readModel, writeModel } from '@neural-engine/onnx';
 import { BLOCKS, type BlockName } from '@neural-engine/sparsity';
 import { positiveInteger } from './context';
-import { evaluate } from './evaluate';
+import { evaluate, squadFigures } from './evaluate';
 import { progress } from './output/progress';
 import type { Column, Row } from './output/table';
-import { calibrationFeeds } from './quantize';
+import { readSamples } from './quantize/samples';
 
 export interface PruneFlags {
   readonly output: string;
@@ -93,10 +92,11 @@ function readFlags(flags: PruneFlags): { block: BlockName; sparsity: number; lim
 
 async function calibration(path: string, flags: PruneFlags, tokenizerPath: string) {
   const file = typeof flags.calibration === 'string' ? flags.calibration : demoCalibrationPath();
-  const { examples } = await readSquad(file, { requireAnswers: false });
-  const chosen = examples.slice(0, positiveInteger('--samples', flags.samples));
-  const [graph, tokenizer] = await Promise.all([compileModel(path), tokenizerOf(tokenizerPath)]);
-  return { count: chosen.length, feeds: calibrationFeeds(graph, tokenizer, chosen) };
+  const graph = await compileModel(path);
+  const limit = positiveInteger('--samples', flags.samples);
+  // Each text alone: padding would count as an input.
+  const { runs, count } = await readSamples(file, graph, () => tokenizerOf(tokenizerPath), { limit, onError: 'fail', batch: 1 });
+  return { count, feeds: runs };
 }
 
 async function measure(
@@ -115,12 +115,8 @@ async function measure(
     ...(options.threads === undefined ? {} : { threads: options.threads }),
   };
   const [was, is] = [await evaluate(before, shared), await evaluate(after, shared)];
-  return {
-    before: { f1: was.f1, exactMatch: was.exactMatch },
-    after: { f1: is.f1, exactMatch: is.exactMatch },
-    questions: was.total,
-    lostF1: was.f1 - is.f1,
-  };
+  const [a, b] = [squadFigures(was), squadFigures(is)];
+  return { before: a, after: b, questions: was.total, lostF1: a.f1 - b.f1 };
 }
 
 function notes(flags: PruneFlags, layers: readonly PrunedLayer[], accuracy: PruneAccuracy | null): string[] {

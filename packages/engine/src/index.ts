@@ -5,7 +5,28 @@ export { type Feed, type Feeds, Model, type Port, type RunOptions, Session, type
 export { cacheDirectory, packedFileFor } from './cache';
 export { explainCollector } from './explain';
 export { compileModel, LoadedModel, type LoadOptions, load } from './load';
-export { type Closable, type PipelineOptions, pipeline, runnerOf, tokenizerOf } from './pipeline';
+export {
+  type Closable,
+  type CommonPipelineOptions,
+  classLabels,
+  type FeatureExtractionPipelineOptions,
+  PIPELINE_TASKS,
+  type PipelineOptions,
+  type PipelineTask,
+  pipeline,
+  runnerOf,
+  type TextClassificationPipelineOptions,
+  tokenizerOf,
+} from './pipeline';
 export { type PrunedLayer, type PruneModelOptions, pruneModel } from './prune/prune-model';
-export { engineRunner, type Quantized, type QuantizeOptions, quantize } from './quantize';
+export { calibrateGraph, engineRunner, nativeObserver, type Quantized, type QuantizeOptions, quantize } from './quantize';
+export {
+  type Budget,
+  measureAgainst,
+  parseBudget,
+  quantizeWithin,
+  type TaskMeasure,
+  type WithinOptions,
+  type WithinResult,
+} from './quantize-within';
 export { type Located, locate, type ModelSource } from './source';

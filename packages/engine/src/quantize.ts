@@ -1,30 +1,26 @@
-import { EngineError, type Tensor } from '@neural-engine/core';
+import { EngineError } from '@neural-engine/core';
 import type { Graph } from '@neural-engine/ir';
+import { countValues, extent } from '@neural-engine/kernels';
 import {
   type Calibration,
-  type CalibrationMethod,
+  type CalibrationOptions,
   calibrate,
   type GraphRunner,
+  type Observer,
   type Precision,
   quantizeGraph,
-  type Recipe,
   requirePrecision,
+  type Samples,
   toBf16Graph,
 } from '@neural-engine/quantizer';
 import { Model } from '@neural-engine/runtime';
 
-export interface QuantizeOptions {
+export interface QuantizeOptions extends Omit<CalibrationOptions, 'run' | 'samples' | 'observer'> {
   /** Default `int8`: static, by calibration. */
   readonly precision?: Precision;
   /** Feeds of one calibration run each; `int8` needs them, the others do not look at them. */
-  readonly samples?: AsyncIterable<Readonly<Record<string, Tensor>>> | Iterable<Readonly<Record<string, Tensor>>>;
-  /** Default `minmax`. */
-  readonly method?: CalibrationMethod;
-  readonly percentile?: number;
-  readonly recipe?: Recipe;
+  readonly samples?: Samples;
   readonly threads?: number;
-  readonly onProgress?: (samples: number) => void;
-  readonly signal?: AbortSignal;
 }
 
 export interface Quantized {
@@ -33,13 +29,17 @@ export interface Quantized {
   readonly calibration?: Calibration;
 }
 
-/** Runs graphs with this engine for calibration. */
+/** Counts values with the native kernels. */
+export const nativeObserver: Observer = { extent, count: countValues };
+
+/** Runs graphs with this engine. */
 export function engineRunner(options: { threads?: number } = {}): GraphRunner {
   return async (graph, values) => {
     const model = await Model.fromGraph(graph);
     const session = await model.session(options);
+    const taps = values.filter((name) => !graph.outputs.includes(name));
     return {
-      run: (feeds) => session.run(feeds, { taps: values }),
+      run: (feeds) => session.run(feeds, { taps }),
       close: () => session.close(),
     };
   };
@@ -69,15 +69,16 @@ export async function quantize(graph: Graph, options: QuantizeOptions = {}): Pro
 }
 
 async function staticInt8(graph: Graph, options: QuantizeOptions): Promise<Quantized> {
-  const { threads, recipe, samples, precision: _, ...rest } = options;
+  const calibration = await calibrateGraph(graph, options);
+  return { graph: quantizeGraph(graph, calibration.ranges, options.recipe), calibration };
+}
+
+/** Observes `graph` on samples with this engine and its native counting. @throws {EngineError} as {@link quantize}. */
+export async function calibrateGraph(graph: Graph, options: QuantizeOptions): Promise<Calibration> {
+  const { threads, samples, precision: _, ...rest } = options;
   if (samples === undefined) throw new EngineError('E_USAGE', 'quantize', 'static int8 needs calibration samples (option "samples")');
   if (threads !== undefined && !(Number.isInteger(threads) && threads > 0))
     throw new EngineError('E_USAGE', 'quantize', `threads must be a positive integer, got ${threads}`);
-  const calibration = await calibrate(graph, {
-    ...rest,
-    samples,
-    run: engineRunner(threads === undefined ? {} : { threads }),
-    ...(recipe ? { recipe } : {}),
-  });
-  return { graph: quantizeGraph(graph, calibration.ranges, recipe), calibration };
+  const run = engineRunner(threads === undefined ? {} : { threads });
+  return calibrate(graph, { ...rest, samples, run, observer: nativeObserver });
 }

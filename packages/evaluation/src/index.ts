@@ -8,6 +8,7 @@ export type { Dataset, OnError } from './datasets/errors';
 export { GLUE_TASKS, type GlueTask, type GlueTaskName } from './datasets/glue';
 export { type DataRecord, formatOf, type RecordFormat, type RecordOptions, readRecords } from './datasets/records';
 export { parseSquad, readSquad, type SquadExample, type SquadOptions } from './datasets/squad';
+export { type PlainText, readTexts, type TextsOptions } from './datasets/texts';
 export {
   type ClassificationEvaluation,
   type ClassificationMetrics,

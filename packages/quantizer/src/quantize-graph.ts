@@ -1,5 +1,6 @@
 import { EngineError, type Tensor } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
+import { roundWeight } from './bf16';
 import { preActivation } from './calibration-graph';
 import type { Range } from './histogram';
 import type { Recipe } from './recipe';
@@ -51,6 +52,7 @@ class StaticQuantization {
     for (const node of graph.nodes) {
       if (this.selection.products.has(node)) this.product(node, out);
       else if (this.selection.attentions.has(node)) this.attention(node);
+      else if (this.selection.halves.has(node)) this.half(node);
       out.push(node);
     }
     graph.nodes = out;
@@ -92,6 +94,13 @@ class StaticQuantization {
       ...(slots as [string, string, string, string]),
     ];
     node.attributes = attributes;
+  }
+
+  /** A product that stays between int8 ones in bf16: its weight is rounded, its input and result are f32. */
+  private half(node: Node): void {
+    const name = node.inputs[1]!;
+    const bf16 = this.graph.addConstant(`${name}_bf16`, roundWeight(this.graph.constant(name)!, name));
+    node.inputs = node.inputs.map((input, slot) => (slot === 1 ? bf16 : input));
   }
 
   private attention(node: Node): void {

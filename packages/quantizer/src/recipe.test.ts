@@ -10,6 +10,16 @@ describe('recipes', () => {
     const { ranges } = await calibrate(sample(), { samples: [feeds(0)], run: exact, recipe });
     expect(quantizeGraph(sample(), ranges, again)).toEqual(quantizeGraph(sample(), ranges, recipe));
   });
+  it('put products in bf16 between int8 ones, but not attention', async () => {
+    const recipe: Recipe = { layers: { y_node: 'bf16' } };
+    const { ranges } = await calibrate(sample(), { samples: [feeds(0)], run: exact, recipe });
+    const graph = quantizeGraph(sample(), ranges, recipe);
+    const dtypeOf = (name: string) => graph.constant(graph.nodes.find((node) => node.name === name)!.inputs[1])!.dtype;
+    expect([dtypeOf('y_node'), dtypeOf('mid_node')]).toEqual(['bf16', 's8']);
+    expect(() => quantizeGraph(sample(), ranges, { layers: { attention: 'bf16' } })).toThrow(
+      expect.objectContaining({ code: 'E_UNSUPPORTED', message: expect.stringContaining('"attention"') }),
+    );
+  });
   it('write layers that are kept as fp32', () => {
     expect(parseRecipe(printRecipe({ keep: ['a'] })).layers).toEqual({ a: 'fp32' });
   });

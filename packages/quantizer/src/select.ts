@@ -4,8 +4,10 @@ import type { LayerPrecision, Recipe } from './recipe';
 
 /** Where int8 goes: decided from the graph and the recipe, before any value is known. */
 export interface Selection {
-  /** InnerProduct nodes with int8 or bf16 weights. */
+  /** InnerProduct nodes with weights of the model's precision: int8, or bf16 where all is. */
   readonly products: ReadonlySet<Node>;
+  /** InnerProduct nodes that the recipe puts in bf16 beside them. */
+  readonly halves: ReadonlySet<Node>;
   /** Attention nodes with int8 products; their queries, keys and values come from {@link products}. */
   readonly attentions: ReadonlySet<Node>;
 }
@@ -42,7 +44,8 @@ export function select(graph: Graph, recipe: Recipe = {}): Selection {
       (consumers.get(output) ?? []).every((reader) => products.has(reader) && reader.inputs[0] === output);
     if (fromProducts && toProducts) attentions.add(node);
   }
-  return { products, attentions };
+  const halves = new Set(graph.nodes.filter((node) => isProduct(graph, node) && layers.get(node.name) === 'bf16'));
+  return { products, halves, attentions };
 }
 
 /** Whether a node multiplies by a constant f32 weight. */
@@ -66,18 +69,19 @@ function wantsInt8(graph: Graph, node: Node, recipe: Recipe, layers: ReadonlyMap
   return wanted === undefined ? recipe.heads === true || !isHead(graph, node) : wanted === 'int8';
 }
 
-/** What the recipe says of each layer. @throws {EngineError} E_USAGE the model has no such layer; E_UNSUPPORTED bf16. */
+/** What the recipe says of each layer. @throws {EngineError} E_USAGE the model has no such layer; E_UNSUPPORTED attention in bf16. */
 function layersOf(graph: Graph, recipe: Recipe): Map<string, LayerPrecision> {
   const layers = new Map<string, LayerPrecision>(Object.entries(recipe.layers ?? {}));
   for (const name of recipe.keep ?? []) layers.set(name, 'fp32');
-  const known = new Set(graph.nodes.filter((node) => isProduct(graph, node) || node.op === 'Attention').map((node) => node.name));
+  const products = new Set(graph.nodes.filter((node) => isProduct(graph, node)).map((node) => node.name));
+  const known = new Set([...products, ...graph.nodes.filter((node) => node.op === 'Attention').map((node) => node.name)]);
   for (const [name, precision] of layers) {
     if (!known.has(name))
       throw new EngineError('E_USAGE', 'quantize', `the recipe names "${name}", but the model has no such product or attention block`, {
         where: name,
       });
-    if (precision === 'bf16')
-      throw new EngineError('E_UNSUPPORTED', 'quantize', `the recipe wants "${name}" in bf16; beside int8 this engine computes fp32`, {
+    if (precision === 'bf16' && !products.has(name))
+      throw new EngineError('E_UNSUPPORTED', 'quantize', `the recipe wants the attention block "${name}" in bf16; it is int8 or fp32`, {
         where: name,
       });
   }

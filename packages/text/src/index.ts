@@ -1,5 +1,5 @@
 export { type FeatureExtractionOptions, type FeatureExtractionPipeline, featureExtraction } from './pipelines/feature-extraction';
-export { batchFeeds } from './pipelines/feeds';
+export { batchFeeds, lengthBatches } from './pipelines/feeds';
 export {
   type Answer,
   type AnswerOptions,

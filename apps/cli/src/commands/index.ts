@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import { registerAnswer } from './answer';
 import { registerBench } from './bench';
+import { registerClassify } from './classify';
 import { registerCompile } from './compile';
 import { registerDiff } from './diff';
 import { registerDoctor } from './doctor';
+import { registerEmbed } from './embed';
 import { registerEval } from './eval';
 import { registerInspect } from './inspect';
 import { registerPipeline } from './pipeline';
@@ -18,6 +20,8 @@ export function addCommands(program: Command): void {
   for (const register of [
     registerPipeline,
     registerAnswer,
+    registerClassify,
+    registerEmbed,
     registerCompile,
     registerPrune,
     registerQuantize,

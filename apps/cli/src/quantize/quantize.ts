@@ -1,24 +1,56 @@
-import { EngineError, type Tensor } from '@neural-engine/core';
-import { demoCalibrationPath } from '@neural-engine/demo-model';
-import { compileModel, locate, quantize, tokenizerOf, writeIr } from '@neural-engine/engine';
-import { readSquad } from '@neural-engine/evaluation';
+import { EngineError } from '@neural-engine/core';
+import { demoCalibrationPath, demoSamplesPath } from '@neural-engine/demo-model';
+import {
+  calibrateGraph,
+  compileModel,
+  locate,
+  parseBudget,
+  quantize,
+  quantizeWithin,
+  tokenizerOf,
+  type WithinResult,
+  writeIr,
+} from '@neural-engine/engine';
 import type { Graph } from '@neural-engine/ir';
-import { type CalibrationMethod, type Precision, type Recipe, requirePrecision, select } from '@neural-engine/quantizer';
-import type { Tokenizer } from '@neural-engine/text';
-import { positiveInteger } from './context';
-import { progress } from './output/progress';
+import {
+  type Calibration,
+  type CalibrationMethod,
+  type Precision,
+  printRecipe,
+  quantizeGraph,
+  type Recipe,
+  requirePrecision,
+  select,
+  type Warning,
+  weightWarnings,
+} from '@neural-engine/quantizer';
+import { positiveInteger } from '../context';
+import { evaluate } from '../evaluate';
+import { progress } from '../output/progress';
+import { completeRecipe, type RecipeFlags, recipeOf } from './recipe-flags';
+import { readSamples, type SampleSet } from './samples';
 
-export interface QuantizeFlags {
+export interface QuantizeFlags extends RecipeFlags {
   readonly precision?: string;
   readonly calibration?: string;
-  readonly samples: string;
-  readonly method: string;
-  readonly percentile?: string;
+  readonly samples?: string;
+  readonly ignoreNan?: boolean;
+  readonly onError?: string;
   readonly tokenizer?: string;
-  readonly keep?: string;
+  readonly threads?: string;
 }
 
-const METHODS: readonly CalibrationMethod[] = ['minmax', 'percentile', 'entropy', 'mse'];
+export interface SearchFlags {
+  readonly maxDrop: string;
+  readonly task: string;
+  readonly data?: string;
+  readonly limit?: string;
+  readonly confident?: boolean;
+  readonly maxTrials?: string;
+}
+
+/** Ranges are cut so that the mean square error is least, unless told otherwise. */
+export const DEFAULT_METHOD: CalibrationMethod = 'mse';
 
 export interface QuantizedModel {
   readonly graph: Graph;
@@ -27,70 +59,152 @@ export interface QuantizedModel {
   readonly attentions: number;
   /** Calibration samples; 0 where the precision needs none. */
   readonly samples: number;
+  /** What deserves a look: constant values, extreme ranges, left-out values and records. */
+  readonly warnings: readonly Warning[];
+  /** The recipe that makes this model again. */
+  readonly recipe: Recipe;
+  readonly search?: WithinResult;
 }
 
 /** Compiles a model and turns it into the precision asked for, calibrating where that needs it. */
-export async function quantizeModel(path: string, flags: QuantizeFlags): Promise<QuantizedModel> {
+export async function quantizeModel(path: string, flags: QuantizeFlags, search?: SearchFlags): Promise<QuantizedModel> {
   const precision = requirePrecision(flags.precision ?? 'int8', '--precision');
   const graph = await compileModel(path);
-  if (precision === 'fp32') return { graph, precision, products: 0, attentions: 0, samples: 0 };
-  const recipe = flags.keep ? { keep: flags.keep.split(',') } : {};
-  const { products, attentions } = select(graph, recipe);
-  const counts = { precision, products: products.size, attentions: attentions.size };
-  if (precision !== 'int8') return { ...(await quantize(graph, { precision, recipe })), ...counts, samples: 0 };
-  return { ...(await calibrated(path, graph, flags, recipe)), ...counts };
+  if (precision === 'fp32') return { graph, precision, products: 0, attentions: 0, samples: 0, warnings: [], recipe: {} };
+  if (precision !== 'int8') {
+    if (search) throw new EngineError('E_USAGE', 'usage', `--max-drop goes with --precision int8, not ${precision}`);
+    const recipe = await recipeOf(flags);
+    const made = await quantize(graph, { precision, recipe });
+    const { products, attentions } = select(graph, recipe);
+    return { graph: made.graph, precision, products: products.size, attentions: attentions.size, samples: 0, warnings: [], recipe };
+  }
+  const calibrated = await calibrateModel(path, graph, flags);
+  const { calibration, set, recipe } = calibrated;
+  const found = search ? await searchModel(path, graph, calibrated, flags, search) : undefined;
+  const used = found?.recipe ?? recipe;
+  const { products, attentions } = select(graph, used);
+  return {
+    graph: found?.graph ?? quantizeGraph(graph, calibration.ranges, used),
+    precision,
+    products: products.size,
+    attentions: attentions.size,
+    samples: set.count,
+    warnings: [...warningsOf(calibrated), ...weightWarnings(graph, used)],
+    recipe: completeRecipe(graph, used, used.method ?? DEFAULT_METHOD),
+    ...(found ? { search: found } : {}),
+  };
 }
 
-async function calibrated(path: string, graph: Graph, flags: QuantizeFlags, recipe: Recipe): Promise<{ graph: Graph; samples: number }> {
-  const method = METHODS.find((name) => name === flags.method);
-  if (!method) throw new EngineError('E_USAGE', 'usage', `--method ${flags.method}: expected one of ${METHODS.join(', ')}`);
-  const limit = positiveInteger('--samples', flags.samples);
+/** The recipe that the flags mean for a model, without running anything. */
+export async function dryRun(path: string, flags: QuantizeFlags): Promise<string> {
+  const graph = await compileModel(path);
+  const recipe = await recipeOf(flags);
+  return printRecipe(completeRecipe(graph, recipe, recipe.method ?? DEFAULT_METHOD));
+}
+
+export interface CalibratedModel {
+  readonly calibration: Calibration;
+  readonly set: SampleSet;
+  readonly recipe: Recipe;
+}
+
+/** Reads samples and observes a graph on them, with a bar. */
+export async function calibrateModel(path: string, graph: Graph, flags: QuantizeFlags): Promise<CalibratedModel> {
+  const recipe = await recipeOf(flags);
+  select(graph, recipe); // refuses now what calibration would find out late
+  const onError = flags.onError ?? 'fail';
+  if (onError !== 'fail' && onError !== 'skip') throw new EngineError('E_USAGE', 'usage', `--on-error ${onError}: expected fail or skip`);
   const located = locate(path);
-  const tokenizer = await tokenizerOf(flags.tokenizer ?? ('directory' in located ? located.directory : undefined));
-  const examples = (await readSquad(flags.calibration ?? demoCalibrationPath(), { requireAnswers: false })).examples.slice(0, limit);
-  if (examples.length < 32) process.stderr.write(`only ${examples.length} calibration samples: ranges may be too narrow\n`);
-  const bar = progress('calibrating', examples.length);
+  const set = await readSamples(
+    flags.calibration ?? demoCalibrationPath(),
+    graph,
+    () => tokenizerOf(flags.tokenizer ?? ('directory' in located ? located.directory : undefined)),
+    { limit: positiveInteger('--samples', flags.samples ?? '512'), onError },
+  );
+  const bar = progress('calibrating', set.runs.length);
   try {
-    const { graph: quantized } = await quantize(graph, {
-      precision: 'int8',
-      samples: calibrationFeeds(graph, tokenizer, examples),
-      method,
+    const calibration = await calibrateGraph(graph, {
+      samples: set.runs,
+      method: recipe.method ?? DEFAULT_METHOD,
       recipe,
-      ...(flags.percentile ? { percentile: Number(flags.percentile) } : {}),
+      ...(recipe.percentile === undefined ? {} : { percentile: recipe.percentile }),
+      ...(flags.ignoreNan ? { ignoreNonFinite: true } : {}),
+      ...(flags.threads ? { threads: positiveInteger('--threads', flags.threads, 1024) } : {}),
       onProgress: (done) => bar.update(done),
     });
-    return { graph: quantized, samples: examples.length };
+    return { calibration, set, recipe };
   } finally {
     bar.stop();
   }
 }
 
-export async function quantizeToIr(path: string, flags: QuantizeFlags & { output: string; force?: boolean }) {
-  const { graph, ...counts } = await quantizeModel(path, flags);
-  await writeIr(graph, flags.output, { force: flags.force ?? false });
-  return counts;
+function warningsOf({ calibration, set }: CalibratedModel): Warning[] {
+  const warnings = [...calibration.warnings];
+  if (set.count < 32) warnings.push({ where: 'calibration', message: `has only ${set.count} samples: ranges may be too narrow` });
+  if (set.skipped > 0) warnings.push({ where: 'calibration', message: `${set.skipped} bad records were left out` });
+  return warnings;
 }
 
-/** The first window of each question, as the model's inputs. */
-export function* calibrationFeeds(
+/** Samples on which layers are ranked. */
+const RANKING_RUNS = 6;
+
+async function searchModel(
+  path: string,
   graph: Graph,
-  tokenizer: Tokenizer,
-  examples: readonly { question: string; context: string }[],
-): Generator<Record<string, Tensor>> {
-  for (const { question, context } of examples) {
-    const [window] = tokenizer.encodeWindows(question, context, { maxLength: 384, stride: 128 });
-    const columns: Record<string, ArrayLike<number>> = {
-      input_ids: window!.ids,
-      attention_mask: window!.attentionMask,
-      token_type_ids: window!.typeIds,
-    };
-    yield Object.fromEntries(
-      graph.inputs.map((name) => {
-        const values = columns[name];
-        if (!values)
-          throw new EngineError('E_DATASET', 'quantize', `the model's input "${name}" cannot be made from text`, { where: name });
-        return [name, { dtype: 's64' as const, dims: [1, values.length], data: BigInt64Array.from(values, BigInt) }];
-      }),
+  { calibration, set, recipe }: CalibratedModel,
+  flags: QuantizeFlags,
+  search: SearchFlags,
+): Promise<WithinResult> {
+  const budget = parseBudget(search.maxDrop, '--max-drop');
+  const located = locate(path);
+  const tokenizer = await tokenizerOf(flags.tokenizer ?? ('directory' in located ? located.directory : undefined));
+  const threads = flags.threads === undefined ? undefined : positiveInteger('--threads', flags.threads, 1024);
+  const stride = Math.max(1, Math.floor(set.runs.length / RANKING_RUNS));
+  const bar = progress('ranking layers', 1);
+  try {
+    return await quantizeWithin(graph, {
+      calibration,
+      recipe,
+      budget,
+      rankOn: set.runs.filter((_, i) => i % stride === 0).slice(0, RANKING_RUNS),
+      score: async (candidate, label) => {
+        const { scores } = await evaluate(candidate, {
+          task: search.task,
+          data: search.data ?? demoSamplesPath(),
+          batchSize: 8,
+          engine: 'neural-engine',
+          tokenizer,
+          title: label,
+          ...(search.limit ? { limit: positiveInteger('--limit', search.limit) } : {}),
+          ...(threads === undefined ? {} : { threads }),
+        });
+        if (!scores) throw new EngineError('E_USAGE', 'usage', `--max-drop needs a task with a score for each example, not ${search.task}`);
+        return scores;
+      },
+      ...(search.confident ? { confident: true } : {}),
+      ...(search.maxTrials ? { maxTrials: positiveInteger('--max-trials', search.maxTrials, 10_000) } : {}),
+      ...(threads === undefined ? {} : { threads }),
+      onRanked: (done, total) => bar.update(done / total),
+    });
+  } finally {
+    bar.stop();
+  }
+}
+
+export async function quantizeToIr(
+  path: string,
+  flags: QuantizeFlags & { output: string; force?: boolean },
+  search?: SearchFlags,
+): Promise<QuantizedModel> {
+  const made = await quantizeModel(path, flags, search);
+  if (made.search && !made.search.graph) {
+    const { drop } = made.search.trials.at(-1)!.measure;
+    throw new EngineError(
+      'E_QUANT',
+      'quantize',
+      `no trial stayed within ${made.search.allowed.toFixed(2)} points of fp32; after ${made.search.trials.length} trials the drop is ${drop.toFixed(2)}. Nothing was written: allow a larger --max-drop, more --max-trials or other calibration data`,
     );
   }
+  await writeIr(made.graph, flags.output, { force: flags.force ?? false });
+  return made;
 }

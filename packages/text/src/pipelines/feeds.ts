@@ -1,5 +1,6 @@
 import { EngineError, type Tensor, tensor } from '@neural-engine/core';
 import type { Encoding } from '../tokenizer/encoding';
+import { requireInteger } from '../tokenizer/truncation';
 
 type Column = 'ids' | 'mask' | 'types' | 'positions';
 
@@ -49,4 +50,19 @@ export function batchFeeds(batch: readonly Encoding[], inputNames: readonly stri
     feeds[name] = tensor('s64', [batch.length, length], data, name, 'text');
   }
   return feeds;
+}
+
+/**
+ * Encodings as feeds, batched by length, longest first.
+ * @throws {EngineError} E_UNSUPPORTED inputs that text cannot feed; E_USAGE an impossible batch size.
+ */
+export function* lengthBatches(
+  encodings: readonly Encoding[],
+  model: { readonly inputNames: readonly string[]; readonly padId: number; readonly batchSize: number },
+): Generator<Record<string, Tensor>> {
+  checkInputNames(model.inputNames);
+  requireInteger(model.batchSize, 'batchSize', 1);
+  const sorted = [...encodings].sort((a, b) => b.length - a.length);
+  for (let at = 0; at < sorted.length; at += model.batchSize)
+    yield batchFeeds(sorted.slice(at, at + model.batchSize), model.inputNames, model.padId);
 }

@@ -3,6 +3,7 @@ import { compileModel, locate } from '@neural-engine/engine';
 import { readModel, writeModel } from '@neural-engine/onnx';
 import { requirePrecision, select, toBf16Onnx } from '@neural-engine/quantizer';
 import type { QuantizedModel, QuantizeFlags } from './quantize';
+import { recipeOf } from './recipe-flags';
 
 /**
  * Writes a model as bf16 ONNX, which ONNX Runtime loads too.
@@ -25,8 +26,9 @@ export async function quantizeToOnnx(
     throw new EngineError('E_USAGE', 'usage', `--output ${flags.output}: an ONNX file is made from one, and "${path}" is none`);
   const model = await readModel(located.file);
   const graph = await compileModel(model);
-  const { products } = select(graph, flags.keep ? { keep: flags.keep.split(',') } : {});
+  const recipe = await recipeOf(flags);
+  const { products } = select(graph, recipe);
   const weights = new Map([...products].map((node) => [node.inputs[1]!, graph.constant(node.inputs[1])!]));
   await writeModel(toBf16Onnx(model, weights), flags.output, { force: flags.force ?? false });
-  return { precision, products: products.size, attentions: 0, samples: 0 };
+  return { precision, products: products.size, attentions: 0, samples: 0, warnings: [], recipe };
 }

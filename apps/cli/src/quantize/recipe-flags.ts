@@ -1,0 +1,61 @@
+import { readFile } from 'node:fs/promises';
+import { EngineError } from '@neural-engine/core';
+import type { Graph } from '@neural-engine/ir';
+import {
+  CALIBRATION_METHODS,
+  type CalibrationMethod,
+  isProduct,
+  type LayerPrecision,
+  parseRecipe,
+  type Recipe,
+  select,
+} from '@neural-engine/quantizer';
+
+export interface RecipeFlags {
+  readonly recipe?: string;
+  readonly keep?: string;
+  readonly heads?: boolean;
+  readonly method?: string;
+  readonly percentile?: string;
+}
+
+/** What the flags and the recipe file say; flags win. @throws {EngineError} E_USAGE, E_NOT_FOUND, E_PARSE. */
+export async function recipeOf(flags: RecipeFlags): Promise<Recipe> {
+  const file = flags.recipe === undefined ? {} : parseRecipe(await readRecipe(flags.recipe), flags.recipe);
+  const method = flags.method === undefined ? undefined : CALIBRATION_METHODS.find((name) => name === flags.method);
+  if (flags.method !== undefined && method === undefined)
+    throw new EngineError('E_USAGE', 'usage', `--method ${flags.method}: expected one of ${CALIBRATION_METHODS.join(', ')}`);
+  const percentile = flags.percentile === undefined ? undefined : percentileOf(flags.percentile);
+  return {
+    ...file,
+    ...(method ? { method } : {}),
+    ...(percentile === undefined ? {} : { percentile }),
+    ...(flags.heads ? { heads: true } : {}),
+    ...(flags.keep ? { keep: flags.keep.split(',') } : {}),
+  };
+}
+
+async function readRecipe(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new EngineError('E_NOT_FOUND', 'read', `"${path}" cannot be read`, { where: path, cause });
+  });
+}
+
+function percentileOf(text: string): number {
+  const value = Number(text);
+  if (value > 50 && value <= 100) return value;
+  throw new EngineError('E_USAGE', 'usage', `--percentile ${text}: expected more than 50 and at most 100`);
+}
+
+/** A recipe that names every product and attention block with what it will be. */
+export function completeRecipe(graph: Graph, recipe: Recipe, method: CalibrationMethod): Recipe {
+  const { products, halves, attentions } = select(graph, recipe);
+  const layers: Record<string, LayerPrecision> = {};
+  for (const node of graph.nodes) {
+    if (products.has(node) || attentions.has(node)) layers[node.name] = 'int8';
+    else if (halves.has(node)) layers[node.name] = 'bf16';
+    else if (isProduct(graph, node) || node.op === 'Attention') layers[node.name] = 'fp32';
+  }
+  const { keep: _, ...rest } = recipe;
+  return { ...rest, method, layers };
+}

@@ -99,7 +99,7 @@ describe.each(MANAGERS)('an empty project, %s', (manager) => {
   });
 });
 
-describe('what npm installed', () => {
+describe('what was installed', () => {
   const at = (short: string): string => join(release.folder, 'projects', `npm-${short}`);
 
   it('of the engine is small, is for this platform only, and holds no model', () => {
@@ -118,6 +118,12 @@ describe('what npm installed', () => {
     const [esm, cjs] = writeImports(at(short), SCOPE + short);
     expect(diagnose(at(short), [esm!, cjs!], 'node16')).toBe('');
     expect(diagnose(at(short), [esm!], 'bundler')).toBe('');
+  });
+  it('of the engine has the right types where pnpm keeps packages apart, too', () => {
+    const project = join(release.folder, 'projects/pnpm-engine');
+    const [esm, cjs] = writeImports(project, `${SCOPE}engine`);
+    expect(diagnose(project, [esm!, cjs!], 'node16')).toBe('');
+    expect(diagnose(project, [esm!], 'bundler')).toBe('');
   });
 });
 

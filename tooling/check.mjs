@@ -10,6 +10,9 @@ await run('lint TypeScript', [...pnpm, 'exec', 'biome', 'check', '.'], { quiet: 
 await run('format Rust', cargo('fmt', '--all', '--check'), { quiet: true });
 const compile = async () => {
   await run('lint Rust', cargo('clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings'), { quiet: true });
+  // What is compiled for processors other than x86 is at least type-checked on every machine.
+  const other = cargo('check', '-p', 'neural-engine-binding', '--quiet', '--target-dir', 'rust-kernels/target/portable');
+  await run('compile Rust without x86 code', other, { quiet: true, env: { RUSTFLAGS: '--cfg ne_portable' } });
   await run('compile Rust tests', cargo('test', '--workspace', '--no-run', '--quiet'), { quiet: true });
 };
 const fuzz = async () => {

@@ -35,7 +35,7 @@ macro_rules! rate {
     ($(#[$doc:meta])* $name:ident, $feature:tt, $width:literal, $op:literal, $reg:literal) => {
         $(#[$doc])*
         pub fn $name() -> Option<f64> {
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
             if std::is_x86_feature_detected!($feature) {
                 const LOOPS: u64 = 10_000;
                 let seconds = fastest(Duration::from_millis(40), || {

@@ -46,11 +46,13 @@ export class NativeSession implements AsyncDisposable {
 
   /** @throws {EngineError} E_USAGE bad options; E_LIMIT no thread can be had; E_ISA no native library. */
   constructor(options: SessionOptions = {}) {
-    const { threads, cores } = options;
+    const { threads, cores, node } = options;
     const whole = (value: number): boolean => Number.isSafeInteger(value) && value >= 0 && value < 2 ** 31;
     if (threads !== undefined && !whole(threads)) {
       throw new EngineError('E_USAGE', 'usage', `threads: expected a whole number, got ${threads}`, { where: 'threads' });
     }
+    if (node !== undefined && !whole(node))
+      throw new EngineError('E_USAGE', 'usage', `node: expected a whole number, got ${node}`, { where: 'node' });
     const bad = cores?.find((core) => !whole(core));
     if (bad !== undefined) throw new EngineError('E_USAGE', 'usage', `cores: ${bad} is no CPU number`, { where: 'cores' });
     const { cores: _, ...rest } = options;
@@ -61,6 +63,11 @@ export class NativeSession implements AsyncDisposable {
   /** Threads that compute, after what the system granted. */
   get threads(): number {
     return this.handle.threads;
+  }
+
+  /** The NUMA node that memory comes from: the one asked for, or undefined where the system refused or none was asked for. */
+  get node(): number | undefined {
+    return this.handle.node ?? undefined;
   }
 
   /** Runs that were started and have not ended. */

@@ -74,6 +74,8 @@ export interface SessionOptions {
   readonly threads?: number;
   /** Logical CPUs to pin the threads to, one each, in turn. Default: threads are not pinned. */
   readonly cores?: readonly number[];
+  /** NUMA node that the session's memory comes from. Default: the system's choice. */
+  readonly node?: number;
   /** Ask for huge pages for the session's memory. Default true. */
   readonly hugePages?: boolean;
 }
@@ -105,6 +107,20 @@ export interface RegionProfile {
   readonly barrier: readonly number[];
 }
 
+/** One logical CPU and what it shares with others; the numbers only tell cores, sockets, nodes and caches apart. */
+export interface Cpu {
+  /** As in an affinity mask. */
+  readonly number: number;
+  /** Physical core. */
+  readonly core: number;
+  /** Socket. */
+  readonly package: number;
+  /** NUMA node. */
+  readonly node: number;
+  /** L3 cache. */
+  readonly l3: number;
+}
+
 /** What this CPU and this process can do. */
 export interface IsaReport {
   /** Highest tier that kernels use: `scalar`, `avx2`, `avx512_vnni` or `amx`; `NE_MAX_CPU_ISA` caps it. */
@@ -121,6 +137,8 @@ export interface IsaReport {
   readonly allowedCpus: readonly number[];
   /** One logical CPU for each physical core in the mask. */
   readonly physicalCpus: readonly number[];
+  /** Each logical CPU in the mask, ascending. */
+  readonly cpus: readonly Cpu[];
   /** CPUs' worth of time the cgroup grants, or null without a quota. */
   readonly quota: number | null;
   /** Threads a session has unless told otherwise. */

@@ -5,13 +5,15 @@ import { bindFeeds, type Feeds } from './feeds';
 import { kernels } from './kernels';
 import type { Model } from './model';
 import type { ConcreteValue } from './plan/concrete';
-import { plan } from './plan/plan';
+import { planLayers } from './plan/plan';
 
 export interface SessionOptions {
   /** Threads that compute; default: the physical cores within cpuset and cgroup quota. */
   readonly threads?: number;
   /** Logical CPUs to pin the threads to, one each. */
   readonly cores?: readonly number[];
+  /** NUMA node that activations lie on. */
+  readonly node?: number;
   /** Ask for huge pages for activations. Default true. */
   readonly hugePages?: boolean;
   /** Plans kept for further runs with the same input shapes. Default 32. */
@@ -27,9 +29,19 @@ export interface RunOptions {
   readonly taps?: readonly string[];
 }
 
+/** A run and where its time went. */
+export interface Profiled {
+  readonly outputs: Record<string, Tensor>;
+  readonly profile: RunProfile;
+  readonly program: Program;
+  /** The model's node that each step of the program belongs to, `[region][step]`. */
+  readonly layers: readonly (readonly string[])[];
+}
+
 /** A plan: a native program for one set of input shapes. */
 interface Planned {
   readonly program: Program;
+  readonly layers: readonly (readonly string[])[];
   readonly outputs: readonly { name: string; dtype: Tensor['dtype']; dims: Dims }[];
 }
 
@@ -57,6 +69,7 @@ export class Session implements AsyncDisposable {
     this.native = new (kernels().NativeSession)({
       ...(options.threads === undefined ? {} : { threads: options.threads }),
       ...(options.cores === undefined ? {} : { cores: options.cores }),
+      ...(options.node === undefined ? {} : { node: options.node }),
       ...(options.hugePages === undefined ? {} : { hugePages: options.hugePages }),
     });
   }
@@ -64,6 +77,11 @@ export class Session implements AsyncDisposable {
   /** Threads that compute, after what the system granted. */
   get threads(): number {
     return this.native.threads;
+  }
+
+  /** The NUMA node that activations lie on: the one asked for, unless the system refused. */
+  get node(): number | undefined {
+    return this.native.node;
   }
 
   /**
@@ -78,12 +96,9 @@ export class Session implements AsyncDisposable {
   }
 
   /** As {@link run}, and where the time went. Measuring costs a few per cent. */
-  async profile(
-    feeds: Feeds,
-    options: RunOptions = {},
-  ): Promise<{ outputs: Record<string, Tensor>; profile: RunProfile; program: Program }> {
-    const { outputs, profile, program } = await this.execute(feeds, options, true);
-    return { outputs, profile: profile!, program };
+  async profile(feeds: Feeds, options: RunOptions = {}): Promise<Profiled> {
+    const { outputs, profile, program, layers } = await this.execute(feeds, options, true);
+    return { outputs, profile: profile!, program, layers };
   }
 
   /** Makes the program for these feeds without running it: what the first run with new shapes does. */
@@ -107,7 +122,7 @@ export class Session implements AsyncDisposable {
     if (options.signal?.aborted)
       throw new EngineError('E_ABORTED', 'run', 'aborted before the run began', { cause: options.signal.reason });
     const inputs = bindFeeds(this.model.inputs, feeds);
-    const { program, outputs: ports } = this.planFor(inputs, options.taps ?? []);
+    const { program, layers, outputs: ports } = this.planFor(inputs, options.taps ?? []);
     const results = ports.map(({ name, dtype, dims }): Tensor => {
       const length = elementCount(dims, name, 'plan');
       const given = options.outputs?.[name];
@@ -131,7 +146,12 @@ export class Session implements AsyncDisposable {
     this.pending.add(running);
     try {
       const profile = await running;
-      return { outputs: Object.fromEntries(ports.map(({ name }, i) => [name, results[i]!])), profile: profile ?? undefined, program };
+      return {
+        outputs: Object.fromEntries(ports.map(({ name }, i) => [name, results[i]!])),
+        profile: profile ?? undefined,
+        program,
+        layers,
+      };
     } finally {
       this.pending.delete(running);
     }
@@ -148,9 +168,10 @@ export class Session implements AsyncDisposable {
     }
     const { prepared } = this.model;
     const values = this.infer(inputs);
-    const spec = plan(prepared, values, { threads: this.threads, taps });
+    const { program: spec, layers } = planLayers(prepared, values, { threads: this.threads, taps });
     const planned: Planned = {
       program: new (kernels().Program)(spec, this.model.weights),
+      layers,
       outputs: spec.outputs.map(({ name, dtype, dims }) => ({ name, dtype, dims })),
     };
     this.plans.set(key, planned);

@@ -3,7 +3,7 @@
 use crate::error::{Result, guard};
 use napi_derive::napi;
 use neural_engine_isa::{Isa, Tier};
-use neural_engine_runtime::sys::{affinity, topology};
+use neural_engine_runtime::sys::{affinity, cpus, topology};
 
 /// Bytes of each cache level.
 #[napi(object)]
@@ -14,6 +14,21 @@ pub struct CacheReport {
     pub l2: f64,
     /// Level 3, per cluster.
     pub l3: f64,
+}
+
+/// One logical CPU and what it shares; the numbers only tell cores, sockets, nodes and caches apart.
+#[napi(object)]
+pub struct CpuReport {
+    /// As in an affinity mask.
+    pub number: u32,
+    /// Physical core.
+    pub core: u32,
+    /// Socket.
+    pub package: u32,
+    /// NUMA node.
+    pub node: u32,
+    /// L3 cache.
+    pub l3: u32,
 }
 
 /// What this CPU and this process can do.
@@ -33,6 +48,8 @@ pub struct IsaReport {
     pub allowed_cpus: Vec<u32>,
     /// One logical CPU of each physical core in the mask.
     pub physical_cpus: Vec<u32>,
+    /// Each logical CPU in the affinity mask.
+    pub cpus: Vec<CpuReport>,
     /// CPUs' worth of time the cgroup grants.
     pub quota: Option<f64>,
     /// Threads a session has unless told otherwise.
@@ -71,6 +88,11 @@ fn features() -> Vec<String> {
     Vec::new()
 }
 
+fn report(cpu: cpus::Cpu) -> CpuReport {
+    let [number, core, package, node, l3] = [cpu.number, cpu.core, cpu.package, cpu.node, cpu.l3].map(|number| number as u32);
+    CpuReport { number, core, package, node, l3 }
+}
+
 /// Reports the instruction sets, caches and cores that this process has.
 ///
 /// # Errors
@@ -78,7 +100,7 @@ fn features() -> Vec<String> {
 #[napi(catch_unwind)]
 pub fn isa_report() -> Result<IsaReport> {
     guard(|| {
-        let cpus = |list: Vec<usize>| list.into_iter().map(|cpu| cpu as u32).collect();
+        let numbers = |list: Vec<usize>| list.into_iter().map(|cpu| cpu as u32).collect();
         let caches = topology::caches();
         Ok(IsaReport {
             tier: Isa::best().tier().name().to_owned(),
@@ -86,8 +108,9 @@ pub fn isa_report() -> Result<IsaReport> {
             features: features(),
             cpu: topology::cpu_model(),
             caches: CacheReport { l1: caches.l1d as f64, l2: caches.l2 as f64, l3: caches.l3 as f64 },
-            allowed_cpus: cpus(affinity::allowed_cpus()),
-            physical_cpus: cpus(topology::physical_cpus()),
+            allowed_cpus: numbers(affinity::allowed_cpus()),
+            physical_cpus: numbers(topology::physical_cpus()),
+            cpus: cpus::cpus().into_iter().map(report).collect(),
             quota: topology::cpu_quota(),
             default_threads: topology::default_threads() as u32,
         })

@@ -23,6 +23,8 @@ pub struct NativeSessionOptions {
     pub threads: Option<u32>,
     /// Logical CPUs to pin them to.
     pub cores: Option<Vec<u32>>,
+    /// NUMA node that memory comes from.
+    pub node: Option<u32>,
     /// Ask for huge pages.
     pub huge_pages: Option<bool>,
 }
@@ -69,6 +71,7 @@ impl NativeSession {
             let options = SessionOptions {
                 threads: options.threads.map(|threads| threads as usize),
                 cores: options.cores.unwrap_or_default().into_iter().map(|core| core as usize).collect(),
+                node: options.node.map(|node| node as usize),
                 huge_pages: options.huge_pages.unwrap_or(true),
             };
             let tell = {
@@ -91,6 +94,12 @@ impl NativeSession {
     #[napi(getter, catch_unwind)]
     pub fn threads(&self) -> u32 {
         self.session.threads() as u32
+    }
+
+    /// The NUMA node that memory comes from, after what the system granted.
+    #[napi(getter, catch_unwind)]
+    pub fn node(&self) -> Option<u32> {
+        self.session.node().map(|node| node as u32)
     }
 
     /// Copies the inputs, queues the run and returns its number.

@@ -91,6 +91,11 @@ impl Runner {
         self.team.threads()
     }
 
+    /// Whether the arena's memory comes from the node asked for.
+    pub fn bound(&self) -> bool {
+        self.team.bound()
+    }
+
     /// Runs a program to its end.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ pub use barrier::Barrier;
 pub use event::Event;
 
 use crate::sys::affinity::{allowed_cpus, pin_to};
+use crate::sys::numa::bind_thread;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,6 +40,7 @@ pub struct Team {
     done: Arc<Barrier>,
     workers: Vec<JoinHandle<()>>,
     spin: bool,
+    bound: bool,
 }
 
 /// Threads that a session asks for.
@@ -48,6 +50,8 @@ pub struct TeamOptions {
     pub threads: usize,
     /// Logical CPUs to pin them to, thread `t` to `cores[t mod len]`; empty for none.
     pub cores: Vec<usize>,
+    /// NUMA node that the threads' memory comes from.
+    pub node: Option<usize>,
 }
 
 impl Team {
@@ -57,14 +61,17 @@ impl Team {
         let cpus = if options.cores.is_empty() { allowed_cpus().len() } else { distinct(&options.cores) };
         let spin = options.threads <= cpus;
         pin(&options.cores, 0);
+        let bound = options.node.is_some_and(bind_thread);
         let shared = Arc::new(Shared { start: Event::new(spin), job: Mutex::new(None), stop: AtomicBool::new(false) });
         let mut ready = Vec::new();
         // Workers learn the barrier only when it is known how many of them there are.
         for thread in 1..options.threads {
             let (send, receive) = std::sync::mpsc::channel::<Arc<Barrier>>();
-            let (shared, cores) = (shared.clone(), options.cores.clone());
+            let (shared, cores, node) = (shared.clone(), options.cores.clone(), options.node);
             let body = move || {
                 pin(&cores, thread);
+                // Refused here means slower, never wrong.
+                let _ = node.map(bind_thread);
                 if let Ok(done) = receive.recv() {
                     work(&shared, &done, thread);
                 }
@@ -81,12 +88,17 @@ impl Team {
             handle
         };
         let workers = ready.into_iter().map(start).collect();
-        Team { shared, done, workers, spin }
+        Team { shared, done, workers, spin, bound }
     }
 
     /// Threads there are, the leader included.
     pub fn threads(&self) -> usize {
         self.workers.len() + 1
+    }
+
+    /// Whether the leader's memory, which is the team's arena, comes from the node asked for.
+    pub fn bound(&self) -> bool {
+        self.bound
     }
 
     /// Another barrier for the threads of this team.
@@ -158,7 +170,7 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     fn team(threads: usize) -> Team {
-        Team::start(&TeamOptions { threads, cores: vec![] })
+        Team::start(&TeamOptions { threads, ..TeamOptions::default() })
     }
 
     #[test]
@@ -189,7 +201,7 @@ mod tests {
 
     #[test]
     fn cores_that_do_not_exist_are_ignored() {
-        let mut team = Team::start(&TeamOptions { threads: 2, cores: vec![15_000] });
+        let mut team = Team::start(&TeamOptions { threads: 2, cores: vec![15_000], node: None });
         let ran = AtomicUsize::new(0);
         team.run(&|_| {
             ran.fetch_add(1, Ordering::Relaxed);

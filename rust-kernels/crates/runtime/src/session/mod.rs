@@ -6,7 +6,7 @@ mod tests;
 use crate::error::{ErrorCode, Result, RuntimeError, panic_message};
 use crate::exec::{Profile, RunIo, Runner};
 use crate::pool::{Event, TeamOptions};
-use crate::sys::{memory::Memory, topology};
+use crate::sys::{memory::Memory, numa, topology};
 use crate::validate::{Prepared, buffers::staging_bytes};
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,6 +30,8 @@ pub struct SessionOptions {
     pub threads: Option<usize>,
     /// Logical CPUs to pin them to; empty for none.
     pub cores: Vec<usize>,
+    /// NUMA node that memory comes from; `None` leaves it to the system.
+    pub node: Option<usize>,
     /// Ask for huge pages.
     pub huge_pages: bool,
 }
@@ -86,6 +88,8 @@ pub enum Notice {
 pub struct Session {
     shared: Arc<Shared>,
     threads: usize,
+    /// The node asked for, where the system binds memory to it.
+    node: Option<usize>,
     leader: Option<JoinHandle<()>>,
 }
 
@@ -108,26 +112,31 @@ impl Session {
             return Err(RuntimeError::new(ErrorCode::Usage, format!("threads: expected 1 to {MAX_THREADS}, got {threads}")));
         }
         let shared = Arc::new(Shared { queue: Mutex::default(), arrivals: Event::default(), notify: Box::new(notify) });
-        let team = TeamOptions { threads, cores: options.cores.clone() };
+        let team = TeamOptions { threads, cores: options.cores.clone(), node: options.node };
         let (send, receive) = std::sync::mpsc::channel();
         let body = {
             let (shared, huge) = (shared.clone(), options.huge_pages);
             move || {
                 let mut runner = Runner::new(&team, huge);
                 // The receiver waits for exactly this.
-                let _ = send.send(runner.threads());
+                let _ = send.send((runner.threads(), runner.bound()));
                 lead(&shared, &mut runner);
             }
         };
         let leader = std::thread::Builder::new().name("ne-leader".into()).spawn(body);
         let leader = leader.map_err(|error| RuntimeError::limit(format!("no thread can be started: {}", error.kind())))?;
-        let threads = receive.recv().map_err(|_| RuntimeError::new(ErrorCode::Internal, "the session's thread ended at once"))?;
-        Ok(Session { shared, threads, leader: Some(leader) })
+        let (threads, bound) = receive.recv().map_err(|_| RuntimeError::new(ErrorCode::Internal, "the session's thread ended at once"))?;
+        Ok(Session { shared, threads, node: options.node.filter(|_| bound), leader: Some(leader) })
     }
 
     /// Threads that compute.
     pub fn threads(&self) -> usize {
         self.threads
+    }
+
+    /// The NUMA node that memory comes from: the one asked for, unless the system refuses it.
+    pub fn node(&self) -> Option<usize> {
+        self.node
     }
 
     /// Queues a run; `fill` copies the inputs to their places, each a slice of exactly the port's bytes.
@@ -147,7 +156,7 @@ impl Session {
         };
         let mut memory = match spare {
             Some(memory) => memory,
-            None => Memory::new(total, false)?,
+            None => self.staging(total)?,
         };
         fill(&mut split(&mut memory.bytes_mut()[..inputs], &program.declared.inputs))?;
         let abort = Arc::new(AtomicBool::new(false));
@@ -163,6 +172,15 @@ impl Session {
         drop(queue);
         self.shared.arrivals.advance();
         Ok(id)
+    }
+
+    fn staging(&self, len: usize) -> Result<Memory> {
+        let memory = Memory::new(len, false)?;
+        if let Some(node) = self.node {
+            // Refused here means slower, never wrong.
+            numa::bind_memory(&memory, node);
+        }
+        Ok(memory)
     }
 
     /// Asks a run to end: at its next region, or at once if it still waits. Unknown runs are ignored.

@@ -1,6 +1,8 @@
 //! Physical cores, caches and the cgroup's CPU quota, as the system describes them.
 
 use super::affinity::allowed_cpus;
+use super::cpus::cpus;
+use super::read;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -15,19 +17,10 @@ pub struct Caches {
     pub l3: usize,
 }
 
-fn read(path: impl AsRef<Path>) -> Option<String> {
-    std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
-}
-
 /// One logical CPU of each physical core among those allowed: the lowest of its siblings that is allowed.
 pub fn physical_cpus() -> Vec<usize> {
     let mut seen = HashSet::new();
-    let mut cpus = allowed_cpus();
-    cpus.retain(|cpu| {
-        let siblings = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
-        seen.insert(read(siblings).unwrap_or_else(|| cpu.to_string()))
-    });
-    cpus
+    cpus().into_iter().filter(|cpu| seen.insert(cpu.core)).map(|cpu| cpu.number).collect()
 }
 
 /// CPUs' worth of time that the cgroup grants this process, or `None` without a quota.

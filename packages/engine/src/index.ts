@@ -1,7 +1,21 @@
 export { parsePatternSwitch } from '@neural-engine/compiler';
 export { EngineError, type Tensor } from '@neural-engine/core';
 export { writeIr } from '@neural-engine/ir';
-export { type Feed, type Feeds, Model, type Port, type RunOptions, Session, type SessionOptions } from '@neural-engine/runtime';
+export {
+  type Feed,
+  type Feeds,
+  Model,
+  type Placement,
+  Pool,
+  type PoolOptions,
+  type PoolRunOptions,
+  type PoolStatistics,
+  type Port,
+  placeInstances,
+  type RunOptions,
+  Session,
+  type SessionOptions,
+} from '@neural-engine/runtime';
 export { cacheDirectory, packedFileFor } from './cache';
 export { explainCollector } from './explain';
 export { compileModel, LoadedModel, type LoadOptions, load } from './load';

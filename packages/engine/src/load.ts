@@ -1,7 +1,16 @@
 import { type CompileOptions, compile } from '@neural-engine/compiler';
 import { type Graph, readIr } from '@neural-engine/ir';
 import { decodeModel, readModel } from '@neural-engine/onnx';
-import { type KernelChoice, Model, type ModelOptions, type Port, type Session, type SessionOptions } from '@neural-engine/runtime';
+import {
+  type KernelChoice,
+  Model,
+  type ModelOptions,
+  Pool,
+  type PoolOptions,
+  type Port,
+  type Session,
+  type SessionOptions,
+} from '@neural-engine/runtime';
 import { packedFileFor } from './cache';
 import { type Located, locate, type ModelSource } from './source';
 
@@ -67,6 +76,11 @@ export class LoadedModel {
 
   session(options: SessionOptions = {}): Promise<Session> {
     return this.runtime.session(options);
+  }
+
+  /** Several sessions behind one bounded queue, each on cores of its own. */
+  pool(options: PoolOptions = {}): Promise<Pool> {
+    return Pool.open(this.runtime, options);
   }
 }
 

@@ -16,6 +16,8 @@ export interface Emitted {
   arenaBytes: number;
   scratchBytes: number;
   regions: Region[];
+  /** The node that each step belongs to, `[region][step]`. */
+  layers: string[][];
 }
 
 /** Chooses buffers and steps for chains, in order, and places all memory at the end. */
@@ -42,6 +44,9 @@ class Emitter {
   /** Panel values that something outside their component reads row by row. */
   private readonly exported = new Set<string>();
   private position = 0;
+  private readonly layers: string[][] = [];
+  /** The node that is being emitted. */
+  private layer = '';
 
   constructor(
     private readonly prepared: Prepared,
@@ -61,6 +66,7 @@ class Emitter {
       else if (chain.kind === 'generic') this.genericNode(chain.node);
       else this.panelChain(chain.component, chain.nodes);
     }
+    this.layer = 'outputs';
     for (const { from, output } of this.rows.copies()) {
       const { dims } = this.values.get(from)!;
       this.whole({
@@ -80,6 +86,7 @@ class Emitter {
       outputs: this.outputs.map(port),
       constants: this.rows.constants,
       regions: this.regions,
+      layers: this.layers,
       ...this.storage.place(),
     };
   }
@@ -105,6 +112,7 @@ class Emitter {
   }
 
   private tokenMap(component: number): void {
+    this.layer = 'token map';
     const { mask, maskedBias } = this.prepared.components[component]!;
     this.whole({ op: 'token_map', space: component, mask: mask === undefined ? null : this.rows.of(mask), masked_bias: maskedBias });
   }
@@ -112,6 +120,7 @@ class Emitter {
   private genericNode(node: GenericNode): void {
     const lowering = this.generic.get(node)!;
     if ('alias' in lowering) return;
+    this.layer = node.name;
     const local = new Map<string, number>();
     for (const value of lowering.temporaries ?? [])
       local.set(value.name, value.constant ? this.rows.constant(value.constant) : this.rows.temporary(computeDType(value), value.dims));
@@ -135,6 +144,7 @@ class Emitter {
       split ? { split: { space: component } } : undefined,
     );
     for (const node of nodes) {
+      this.layer = node.name;
       this.note(chain.add(this.panelStep(node, chain)));
       for (const name of node.writes)
         if (this.exported.has(name)) this.note(chain.add({ op: 'to_rows', x: this.asF32(name, chain), y: this.rows.of(name) }));
@@ -274,6 +284,7 @@ class Emitter {
     const region = this.regions.length - 1;
     const { units, steps } = this.regions[region]!;
     const at = { region, step: steps.length - 1 };
+    (this.layers[region] ??= [])[at.step] = this.layer;
     const everywhere = units === 'whole' || 'split' in units;
     const across = step.op === 'attention' || step.op === 'attention_i8' ? [step.k, step.v] : [];
     for (const buffer of buffersOf(step)) this.storage.use(buffer, at, everywhere || across.includes(buffer));

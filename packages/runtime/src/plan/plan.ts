@@ -25,12 +25,24 @@ export interface ConcreteSpace {
   readonly split: boolean;
 }
 
+/** A program, and what a profile wants to know of it. */
+export interface Plan {
+  readonly program: ProgramSpec;
+  /** The node that each step belongs to, `[region][step]`. */
+  readonly layers: readonly (readonly string[])[];
+}
+
 /**
  * Turns a prepared model and concrete shapes into a program.
  *
  * @throws {EngineError} E_UNSUPPORTED an operator has no kernel for these dtypes; E_LIMIT the activations need more memory than allowed.
  */
 export function plan(prepared: Prepared, values: ReadonlyMap<string, ConcreteValue>, options: PlanOptions): ProgramSpec {
+  return planLayers(prepared, values, options).program;
+}
+
+/** As {@link plan}, with the node that each step belongs to. */
+export function planLayers(prepared: Prepared, values: ReadonlyMap<string, ConcreteValue>, options: PlanOptions): Plan {
   const { needed, generic } = lowerNeeded(prepared, values, options.taps ?? []);
   const spaces = prepared.components.map((component) => {
     const dims = values.get(component.rowsOf)!.dims;
@@ -54,7 +66,7 @@ export function plan(prepared: Prepared, values: ReadonlyMap<string, ConcreteVal
       `these input shapes need ${(bytes / 2 ** 20).toFixed(0)} MiB of activations, the limit is ${LIMITS.arenaBytes / 2 ** 20} MiB`,
     );
   }
-  return {
+  const program: ProgramSpec = {
     abi: ABI,
     inputs: emitted.inputs,
     outputs: emitted.outputs,
@@ -65,4 +77,5 @@ export function plan(prepared: Prepared, values: ReadonlyMap<string, ConcreteVal
     scratch_bytes: emitted.scratchBytes,
     regions: emitted.regions,
   };
+  return { program, layers: emitted.layers };
 }

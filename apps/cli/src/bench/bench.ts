@@ -1,115 +1,207 @@
-import { EngineError } from '@neural-engine/core';
-import { type LoadedModel, type LoadOptions, load } from '@neural-engine/engine';
+import { type LoadedModel, type LoadOptions, load, type Placement, placeInstances } from '@neural-engine/engine';
 import { isa } from '@neural-engine/kernels';
 import { benchFeeds } from '../feeds';
 import { histogramLines, latencyStatistics } from '../output/statistics';
-import type { Column, Row } from '../output/table';
+import type { Row } from '../output/table';
+import { Forms, type Precision } from '../precision';
+import { measureInProcess } from './in-process';
+import type { InstanceTimes } from './instance';
+import { type BenchCase, type BenchOptions, casesOf } from './options';
 import { openOrt } from './ort';
-
-export interface BenchOptions {
-  readonly model: string;
-  readonly batchSizes: readonly number[];
-  readonly seqLens: readonly number[];
-  readonly threads?: readonly number[];
-  readonly iterations: number;
-  readonly warmup: number;
-  /** Run the same file in ONNX Runtime as well, in turn. */
-  readonly onnxruntime: boolean;
-  readonly sparse?: string;
-}
-
-const ms = (key: string, title: string): Column => ({ key, title, digits: 3 });
-
-export const BENCH_COLUMNS: readonly Column[] = [
-  { key: 'batch', title: 'batch' },
-  { key: 'seqLen', title: 'tokens' },
-  { key: 'threads', title: 'threads' },
-  ms('p50', 'P50 ms'),
-  ms('p90', 'P90 ms'),
-  ms('p99', 'P99 ms'),
-  ms('mean', 'mean ms'),
-  ms('sd', '± ms'),
-  ms('min', 'min ms'),
-  { key: 'throughput', title: 'samples/s', digits: 1 },
-  { key: 'outliers', title: 'outliers' },
-];
-
-export const ORT_COLUMNS: readonly Column[] = [
-  ms('ortP50', 'ORT P50 ms'),
-  ms('ortMin', 'ORT min ms'),
-  { key: 'ratio', title: 'times as fast', digits: 2 },
-];
+import { measureProcesses, type ProcessResult } from './processes';
+import { STABLE_SHARE, windowSpread } from './stable-window';
+import { vocabularyOf } from './vocabulary';
 
 export interface BenchResult {
   readonly rows: Row[];
+  /** Of the last combination. */
   readonly histogram: string[];
+  /** What a reader should know of the numbers. */
+  readonly notes: string[];
+  readonly interrupted: boolean;
   readonly facts: { schema: 'bench'; cpu: string; tier: string; model: string };
 }
 
-const POLICIES = ['auto', 'threshold', 'always', 'never'];
-
-/** Measures every combination. The ratio is the median of paired ratios: each pair ran one right after the other. */
+/** Measures every combination. */
 export async function bench(options: BenchOptions): Promise<BenchResult> {
-  if (options.sparse !== undefined && !POLICIES.includes(options.sparse))
-    throw new EngineError('E_USAGE', 'usage', `--sparse ${options.sparse}: expected one of ${POLICIES.join(', ')}`);
-  const model = await load(options.model, options.sparse ? { sparse: options.sparse as NonNullable<LoadOptions['sparse']> } : {});
-  const report = isa();
-  const rows: Row[] = [];
-  let histogram: string[] = [];
-  for (const threads of options.threads ?? [report.defaultThreads]) {
-    for (const batch of options.batchSizes) {
-      for (const seqLen of options.seqLens) {
-        const measured = await measure(model, { ...options, batch, seqLen, threads });
-        rows.push(measured.row);
-        histogram = measured.histogram;
-      }
-    }
+  await using forms = new Forms(options.model);
+  const cases = casesOf(options);
+  const measurements: Measurement[] = [];
+  const measurer = new Measurer(options, forms);
+  for (const [i, each] of cases.entries()) {
+    if (options.signal?.aborted) break;
+    options.onCase?.(i, cases.length);
+    measurements.push(await measurer.measure(each));
   }
+  const report = isa();
+  const last = measurements.at(-1);
   return {
-    rows,
-    histogram: rows.length === 1 ? histogram : [],
+    rows: measurements.map(({ row }) => row),
+    histogram: measurements.length === 1 ? histogramLines(last!.latenciesMs) : [],
+    notes: notesOf(measurements, cases.length, options),
+    interrupted: options.signal?.aborted ?? false,
     facts: { schema: 'bench', cpu: report.cpu, tier: report.tier, model: options.model },
   };
 }
 
-async function measure(
-  model: LoadedModel,
-  options: Omit<BenchOptions, 'threads'> & { batch: number; seqLen: number; threads: number },
-): Promise<{ row: Row; histogram: string[] }> {
-  const { batch, seqLen, threads } = options;
-  const feeds = benchFeeds(model.inputs, { batch, seqLen, vocabulary: vocabularyOf(model) });
-  const session = await model.session({ threads });
-  const peer = options.onnxruntime ? await openOrt(onnxFileOf(options.model), threads) : undefined;
-  const [own, theirs]: [number[], number[]] = [[], []];
-  const timed = async (run: () => Promise<unknown>): Promise<number> => {
-    const started = performance.now();
-    await run();
-    return performance.now() - started;
-  };
-  try {
-    for (let i = -options.warmup; i < options.iterations; i++) {
-      const [a, b] = [await timed(() => session.run(feeds)), peer ? await timed(() => peer.run(feeds)) : 0];
-      if (i < 0) continue;
-      own.push(a);
-      theirs.push(b);
-    }
-  } finally {
-    await session.close();
-    await peer?.close();
-  }
-  const { p50, p90, p99, mean, sd, min, outliers } = latencyStatistics(own);
-  const base = { batch, seqLen, threads: session.threads, p50, p90, p99, mean, sd, min, throughput: (batch * 1000) / mean, outliers };
-  if (!peer) return { row: base, histogram: histogramLines(own) };
-  const other = latencyStatistics(theirs);
-  const ratio = latencyStatistics(own.map((value, i) => theirs[i]! / value)).p50;
-  return { row: { ...base, ortP50: other.p50, ortMin: other.min, ratio }, histogram: histogramLines(own) };
+/** One combination, measured. */
+export interface Measurement {
+  readonly row: Row;
+  readonly latenciesMs: readonly number[];
 }
 
-/** Rows of the word table, so that random ids are valid; 1000 where there is none. */
-function vocabularyOf(model: LoadedModel): number {
-  const { nodes, tables } = model.runtime.prepared;
-  for (const node of nodes) if (node.kind === 'panel' && node.op.op === 'embed') return tables.get(node.op.word)!.dims[0]!;
-  return 1000;
+/** Measures combinations of one model; loads each form of it once. */
+export class Measurer {
+  private readonly models = new Map<string, Promise<LoadedModel>>();
+
+  constructor(
+    private readonly options: BenchOptions,
+    private readonly forms: Forms,
+  ) {}
+
+  private get loading(): LoadOptions {
+    return this.options.sparse ? { sparse: this.options.sparse } : {};
+  }
+
+  async measure(each: BenchCase): Promise<Measurement> {
+    const path = await this.forms.path(each.precision as Precision);
+    const model = await this.load(path);
+    const placements = this.place(each);
+    const { iterations, warmup, stable, signal, processes } = this.options;
+    const how = { iterations, warmup, ...(stable === undefined ? {} : { stable }), ...(signal ? { signal } : {}) };
+    if (this.options.onnxruntime) return this.alternate(each, model, path, placements[0]!);
+    if (processes) {
+      const task = { model: path, load: this.loading, batch: each.batch, seqLen: each.seqLen, iterations, warmup };
+      const results = await measureProcesses({ ...task, ...(stable === undefined ? {} : { stable }) }, placements, signal);
+      return summary(
+        each,
+        placements,
+        results.map(({ times }) => times),
+        memoryOf(results),
+      );
+    }
+    const feeds = benchFeeds(model.inputs, { ...each, vocabulary: vocabularyOf(model) });
+    return summary(each, placements, await measureInProcess(model, placements, feeds, how));
+  }
+
+  private load(path: string): Promise<LoadedModel> {
+    const known = this.models.get(path) ?? load(path, this.loading);
+    this.models.set(path, known);
+    return known;
+  }
+
+  /** One instance without pinning stays free of cores, as before anybody asks for placement. */
+  private place({ instances, threads }: BenchCase): Placement[] {
+    const { cores, mode, processes } = this.options;
+    if (instances === 1 && !cores && !processes && mode !== 'throughput') return [{ threads: threads ?? isa().defaultThreads, cores: [] }];
+    return placeInstances({
+      instances,
+      ...(threads === undefined ? {} : { threadsPerInstance: threads }),
+      ...(cores ? { cores } : {}),
+    });
+  }
+
+  /** This engine and ONNX Runtime in turn; the ratio is the median of paired ratios, because each pair ran one right after the other. */
+  private async alternate(each: BenchCase, model: LoadedModel, path: string, { threads, cores }: Placement): Promise<Measurement> {
+    const { iterations, warmup, signal } = this.options;
+    const feeds = benchFeeds(model.inputs, { ...each, vocabulary: vocabularyOf(model) });
+    const session = await model.session({ threads, cores });
+    const [own, theirs]: [number[], number[]] = [[], []];
+    const timed = async (run: () => Promise<unknown>): Promise<number> => {
+      const started = performance.now();
+      await run();
+      return performance.now() - started;
+    };
+    const peer = await openOrt(onnxFileOf(path), threads).catch(async (error: unknown) => {
+      await session.close();
+      throw error;
+    });
+    try {
+      for (let i = -warmup; i < iterations && !signal?.aborted; i++) {
+        const [a, b] = [await timed(() => session.run(feeds)), await timed(() => peer.run(feeds))];
+        if (i < 0) continue;
+        own.push(a);
+        theirs.push(b);
+      }
+    } finally {
+      await session.close();
+      await peer.close();
+    }
+    const elapsedMs = own.reduce((sum, value) => sum + value, 0);
+    const { row, latenciesMs } = summary(
+      each,
+      [{ threads, cores }],
+      [{ latenciesMs: own, elapsedMs, interrupted: own.length < iterations }],
+    );
+    const other = latencyStatistics(theirs);
+    const ratio = latencyStatistics(own.map((value, i) => theirs[i]! / value)).p50;
+    return { row: { ...row, ortP50: other.p50, ortMin: other.min, ratio }, latenciesMs };
+  }
+}
+
+/** Latencies of all instances pooled, their throughputs summed. */
+function summary(
+  { batch, seqLen, precision }: BenchCase,
+  placements: readonly Placement[],
+  instances: readonly InstanceTimes[],
+  memory: Record<string, number | null> = {},
+): Measurement {
+  const latenciesMs = instances.flatMap((each) => each.latenciesMs);
+  const { p50, p90, p95, p99, p999, mean, sd, min, max, outliers, count } = latencyStatistics(latenciesMs);
+  // Each instance by itself: pooled, the order in time would be lost.
+  const spread = Math.max(...instances.map((each) => windowSpread(each.latenciesMs) ?? Number.NaN));
+  const throughput = instances.reduce((sum, each) => sum + (each.latenciesMs.length * batch * 1000) / each.elapsedMs, 0);
+  const { threads, cores } = placements[0]!;
+  const row: Row = {
+    precision,
+    batch,
+    seqLen,
+    instances: placements.length,
+    threads,
+    cores: cores.length > 0 ? placements.map((each) => each.cores.join('+')).join(' ') : null,
+    runs: count,
+    p50,
+    p90,
+    p95,
+    p99,
+    p999,
+    mean,
+    sd,
+    min,
+    max,
+    throughput,
+    outliers,
+    spread: Number.isNaN(spread) ? null : spread,
+    stable: Number.isNaN(spread) ? null : spread <= STABLE_SHARE,
+    interrupted: instances.some((each) => each.interrupted),
+    ...memory,
+  };
+  return { row, latenciesMs };
+}
+
+/** Memory of all processes together, in bytes. */
+function memoryOf(results: readonly ProcessResult[]): Record<string, number | null> {
+  const sum = (name: 'rss' | 'pss'): number | null =>
+    results.reduce<number | null>((total, { memory }) => (total === null || memory === null ? null : total + memory[name]), 0);
+  return { rss: sum('rss'), pss: sum('pss') };
+}
+
+function notesOf(measurements: readonly Measurement[], cases: number, { signal, iterations }: BenchOptions): string[] {
+  const notes: string[] = [];
+  if (signal?.aborted) notes.push(`interrupted: ${measurements.length} of ${cases} combinations, the last one with what it had measured`);
+  const outliers = measurements.reduce((sum, { row }) => sum + Number(row['outliers']), 0);
+  const runs = measurements.reduce((sum, { row }) => sum + Number(row['runs']), 0);
+  if (outliers > 0) notes.push(`${outliers} of ${runs} runs lie beyond 1.5 interquartile ranges; they are counted in`);
+  const unstable = measurements.filter(({ row }) => row['stable'] === false);
+  if (unstable.length > 0) {
+    const worst = Math.max(...unstable.map(({ row }) => Number(row['spread'])));
+    notes.push(
+      `not stable: three windows in a row differ by ${(worst * 100).toFixed(0)}% (at most ${STABLE_SHARE * 100}% is stable); more --iterations than ${iterations}, or --stable, may help`,
+    );
+  }
+  const short = measurements.some(({ row }) => Number(row['runs']) < 1000);
+  if (short) notes.push('P99.9 of fewer than 1000 runs is close to their maximum');
+  return notes;
 }
 
 function onnxFileOf(path: string): string {

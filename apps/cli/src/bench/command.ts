@@ -1,0 +1,165 @@
+import { writeFile } from 'node:fs/promises';
+import { EngineError } from '@neural-engine/core';
+import { isa } from '@neural-engine/kernels';
+import { integerList, positiveInteger } from '../context';
+import { onInterrupt } from '../interrupt';
+import { progress } from '../output/progress';
+import type { Column, Row } from '../output/table';
+import { precisionList } from '../precision';
+import { bench } from './bench';
+import { benchColumns, shownRows } from './columns';
+import { type BenchOptions, defaultWarmup, MODES, type Mode, sparsePolicy } from './options';
+import { LIMITED, type LimitedBy, latencyLimit, launcherCsv, replay, search, searchDefaults } from './search';
+import { type SweepPicture, sweepPage, sweepSvg } from './sweep-page';
+
+/** The flags of `ne bench`, as they were typed. */
+export interface BenchFlags {
+  readonly mode?: string;
+  readonly batchSize?: string;
+  readonly seqLen: string;
+  readonly threads?: string;
+  readonly threadsPerInstance?: string;
+  readonly instances?: string;
+  readonly cores?: string;
+  readonly processes?: boolean;
+  readonly precision?: string;
+  readonly iterations: string;
+  readonly warmup?: string;
+  readonly stable?: string;
+  readonly latencyLimit?: string;
+  readonly latencyBy: string;
+  readonly engine: string;
+  readonly sparse?: string;
+  readonly svg?: string;
+  readonly html?: string;
+  readonly outputFile?: string;
+}
+
+/** What the command prints. */
+export interface BenchOutput {
+  readonly columns: readonly Column[];
+  readonly rows: readonly Row[];
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly histogram: readonly string[];
+  readonly notes: readonly string[];
+  readonly interrupted: boolean;
+}
+
+/** Runs `ne bench`: a sweep, or a search when a latency limit is given; draws what is asked for. */
+export async function benchCommand(model: string, title: string, flags: BenchFlags): Promise<BenchOutput> {
+  const limit = flags.latencyLimit === undefined ? undefined : { ms: latencyLimit(flags.latencyLimit), by: limitedBy(flags.latencyBy) };
+  const options = parseFlags(model, flags);
+  const { signal, release } = onInterrupt();
+  let bar: ReturnType<typeof progress> | undefined;
+  const onCase = (done: number, total: number): void => {
+    if (total > 1) bar ??= progress('measuring', total);
+    bar?.update(done);
+  };
+  try {
+    const { cpu, tier } = isa();
+    process.stderr.write(`${title} on ${cpu}, ${tier}\n`);
+    const result = limit ? await searched({ ...options, signal, onCase }, limit) : await swept({ ...options, signal, onCase });
+    bar?.stop();
+    bar = undefined;
+    const picture: SweepPicture = {
+      rows: result.rows,
+      title: `Throughput and latency of ${title}`,
+      subtitle: `${cpu}, ${tier}`,
+      ...result.picture,
+      ...(limit ? { limit } : {}),
+    };
+    if (flags.svg) await writeReport(flags.svg, sweepSvg(picture));
+    if (flags.html) await writeReport(flags.html, sweepPage(picture));
+    if (flags.outputFile) await writeReport(flags.outputFile, launcherCsv(model, result.rows, picture.best));
+    return { ...result, rows: shownRows(result.rows), columns: benchColumns(result.rows), interrupted: signal.aborted };
+  } finally {
+    bar?.stop();
+    release();
+  }
+}
+
+type Measured = Omit<BenchOutput, 'columns' | 'interrupted'> & { picture: { best?: Row | undefined } };
+
+async function swept(options: BenchOptions): Promise<Measured> {
+  const { rows, facts, histogram, notes } = await bench(options);
+  return { rows, facts, histogram, notes, picture: {} };
+}
+
+async function searched(options: BenchOptions, limit: { ms: number; by: LimitedBy }): Promise<Measured> {
+  const { rows, best, skipped } = await search(options, limit.ms, limit.by);
+  const { cpu, tier } = isa();
+  const within = `${limit.by} ≤ ${limit.ms} ms`;
+  const notes = [
+    ...(skipped > 0 ? [`${skipped} combinations were left out: a smaller batch was over the limit already`] : []),
+    best
+      ? `best within ${within}: ${Number(best['throughput']).toFixed(1)} samples/s; again with\n  ${replay(options.model, best)}`
+      : `no combination stays within ${within}`,
+  ];
+  const facts = { schema: 'bench', cpu, tier, model: options.model, limit, best: best ?? null };
+  return { rows, facts, histogram: [], notes, picture: { best } };
+}
+
+function parseFlags(model: string, flags: BenchFlags): BenchOptions {
+  const defaults = flags.latencyLimit === undefined ? { batchSizes: [1], instances: undefined } : searchDefaults();
+  const threads = flags.threadsPerInstance ?? flags.threads;
+  const iterations = positiveInteger('--iterations', flags.iterations);
+  const instances = flags.instances ? flags.instances.split(',').flatMap(instanceCounts) : flags.mode ? undefined : defaults.instances;
+  const onnxruntime = flags.engine === 'onnxruntime';
+  if (!onnxruntime && flags.engine !== 'neural-engine')
+    throw new EngineError('E_USAGE', 'usage', `--engine ${flags.engine}: expected neural-engine or onnxruntime`);
+  if (onnxruntime && (instances?.some((count) => count !== 1) || flags.processes || flags.mode === 'throughput'))
+    throw new EngineError(
+      'E_USAGE',
+      'usage',
+      '--engine onnxruntime compares one instance with one; leave --instances, --processes and --mode throughput out',
+    );
+  return {
+    model,
+    batchSizes: flags.batchSize ? integers('--batch-size', flags.batchSize) : defaults.batchSizes,
+    seqLens: integers('--seq-len', flags.seqLen),
+    iterations,
+    warmup: flags.warmup === undefined ? defaultWarmup(iterations) : whole('--warmup', flags.warmup),
+    onnxruntime,
+    ...(threads ? { threads: integers('--threads', threads, 1024) } : {}),
+    ...(instances ? { instances } : {}),
+    ...(flags.cores ? { cores: integerList('--cores', flags.cores) } : {}),
+    ...(flags.processes ? { processes: true } : {}),
+    ...(flags.precision ? { precisions: precisionList('--precision', flags.precision) } : {}),
+    ...(flags.mode ? { mode: modeOf(flags.mode) } : {}),
+    ...(flags.stable ? { stable: percent('--stable', flags.stable) } : {}),
+    ...(flags.sparse ? { sparse: sparsePolicy(flags.sparse) } : {}),
+  };
+}
+
+const instanceCounts = (part: string): (number | 'auto')[] => (part.trim() === 'auto' ? ['auto'] : integers('--instances', part, 1024));
+
+function integers(flag: string, text: string, most = 1_000_000): number[] {
+  return integerList(flag, text).map((value) => positiveInteger(flag, String(value), most));
+}
+
+const whole = (flag: string, text: string): number => (text.trim() === '0' ? 0 : positiveInteger(flag, text));
+
+function percent(flag: string, text: string): number {
+  const value = Number(text.replace(/%$/, ''));
+  if (!(value > 0 && value <= 100)) throw new EngineError('E_USAGE', 'usage', `${flag} ${text}: expected per cent, such as 5`);
+  return value / 100;
+}
+
+function modeOf(text: string): Mode {
+  if (!(MODES as readonly string[]).includes(text))
+    throw new EngineError('E_USAGE', 'usage', `--mode ${text}: expected ${MODES.join(' or ')}`);
+  return text as Mode;
+}
+
+function limitedBy(text: string): LimitedBy {
+  if (!(LIMITED as readonly string[]).includes(text))
+    throw new EngineError('E_USAGE', 'usage', `--latency-by ${text}: expected one of ${LIMITED.join(', ')}`);
+  return text as LimitedBy;
+}
+
+/** Measuring takes long: a file that is there already must not cost the result, so it is replaced. */
+async function writeReport(path: string, text: string): Promise<void> {
+  await writeFile(path, text).catch((cause: unknown) => {
+    throw new EngineError('E_CANTCREAT', 'save', `${path} cannot be written: ${(cause as Error).message}`, { where: path, cause });
+  });
+}

@@ -43,7 +43,8 @@ function paddingOf({ prepared, inputs, outputs }: Model): Padding | undefined {
   let most = Number.MAX_SAFE_INTEGER;
   for (const node of prepared.nodes) {
     if (node.kind === 'generic' && !BLIND_TO_LENGTH.has(node.node.op)) return undefined;
-    if (node.kind === 'panel' && node.op.op === 'embed' && node.op.position !== null) most = Math.min(most, prepared.tables.get(node.op.position)?.dims[0] ?? most);
+    if (node.kind === 'panel' && node.op.op === 'embed' && node.op.position !== null)
+      most = Math.min(most, prepared.tables.get(node.op.position)?.dims[0] ?? most);
   }
   return { sequence, most };
 }

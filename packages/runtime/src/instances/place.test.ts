@@ -3,7 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { type Machine, placeInstances } from './place';
 
 /** A machine of sockets with `cores` cores each, an L3 for every `l3` of them; hyper-threads are numbered after all cores, as Linux does. */
-function machine({ sockets = 1, cores = 8, l3 = cores, threads = 1, quota = null as number | null }): Machine {
+interface Shape {
+  readonly sockets?: number;
+  readonly cores?: number;
+  readonly l3?: number;
+  readonly threads?: number;
+  readonly quota?: number | null;
+}
+function machine({ sockets = 1, cores = 8, l3 = cores, threads = 1, quota = null }: Shape): Machine {
   const total = sockets * cores;
   const cpus = Array.from({ length: total * threads }, (_, number): Cpu => {
     const core = number % total;

@@ -1,5 +1,6 @@
 import { EngineError } from '@neural-engine/core';
-import { type Cpu, isa } from '@neural-engine/kernels';
+import type { Cpu } from '@neural-engine/kernels';
+import { kernels } from '../kernels';
 
 /** Where instances may be put. */
 export interface PlaceOptions {
@@ -40,7 +41,7 @@ const MOST_INSTANCES = 1024;
  *
  * @throws {EngineError} E_USAGE counts below 1, or cores that the process may not use.
  */
-export function placeInstances(options: PlaceOptions = {}, machine: Machine = isa()): Placement[] {
+export function placeInstances(options: PlaceOptions = {}, machine: Machine = kernels().isa()): Placement[] {
   checkCount('instances', options.instances === 'auto' ? undefined : options.instances, MOST_INSTANCES);
   checkCount('threadsPerInstance', options.threadsPerInstance, 1024);
   const cpus = chosenCpus(options, machine);

@@ -1,5 +1,5 @@
-import { dirname } from 'node:path';
 import { EngineError } from '@neural-engine/core';
+import { readEnvironment } from './coming-from/environment';
 import { benchFeeds } from './feeds';
 import { reportError } from './report-error';
 
@@ -10,7 +10,8 @@ type Flags = Record<keyof typeof DEFAULTS, string>;
 const HELP = `neural_engine --config=CONF.YAML --weight=MODEL.BIN [--batch_size=1] [--seq_len=384] [--iterations=10] [--w=2]
 
 Measures a compiled model with full-length masks and prints batch size, latency and throughput.
---iterations counts all runs, --w of them are warm-up. OMP_NUM_THREADS sets the threads.
+--iterations counts all runs, --w of them are warm-up. OMP_NUM_THREADS sets the threads, DNNL_MAX_CPU_ISA caps the instruction sets,
+ENGINE_PROFILING=1 writes profiles below ./engine_profiling, GLOG_minloglevel=1 leaves out what is said on stderr.
 `;
 
 /** Parses gflags: `--name=value`, `--name value`, one or two dashes. @throws {EngineError} E_USAGE an unknown flag. */
@@ -58,18 +59,25 @@ export async function run(args: readonly string[]): Promise<void> {
     if (warmup >= iterations)
       throw new EngineError('E_USAGE', 'usage', `--w=${warmup} leaves none of the ${iterations} iterations to measure`);
     if (!flags.config || !flags.weight) throw new EngineError('E_USAGE', 'usage', '--config and --weight are needed');
-    if (dirname(flags.config) !== dirname(flags.weight))
-      throw new EngineError('E_USAGE', 'usage', '--config and --weight must be in one folder');
-    const { load } = await import('@neural-engine/engine');
-    const model = await load(dirname(flags.config));
-    const threads = process.env['OMP_NUM_THREADS'];
-    const session = await model.session(threads ? { threads: count({ ...flags, batch_size: threads }, 'batch_size', 1) } : {});
+    const { threads, instances, profiling, log } = readEnvironment();
+    const [{ loadIr }, { isa }] = await Promise.all([import('./coming-from/load-ir'), import('@neural-engine/kernels')]);
+    const model = await loadIr(flags.config, flags.weight);
+    const session = await model.session(threads === undefined ? {} : { threads });
+    const sharing = model.runtime.weights.mapped ? `mapped, shared by every process that loads them` : 'private';
+    log(
+      'info',
+      `${session.threads} threads; kernels: ${isa().tier}; weights ${sharing}${instances > 1 ? `, as INST_NUM=${instances} asks for` : ''}`,
+    );
     const feeds = benchFeeds(model.inputs, { batch, seqLen, vocabulary: 100 });
     let total = 0;
     for (let i = 0; i < iterations; i++) {
       const started = performance.now();
       await session.run(feeds);
       if (i >= warmup) total += performance.now() - started;
+    }
+    if (profiling) {
+      const { writeOriginalProfile } = await import('./coming-from/engine-profiling');
+      for (const file of await writeOriginalProfile(session, model, feeds)) log('info', `profile: ${file}`);
     }
     await session.close();
     const latency = total / (iterations - warmup) / batch;

@@ -3,7 +3,7 @@ import { isa } from '@neural-engine/kernels';
 import { benchFeeds } from '../feeds';
 import { histogramLines, latencyStatistics } from '../output/statistics';
 import type { Row } from '../output/table';
-import { Forms, type Precision } from '../precision';
+import { type Form, Forms } from '../precision';
 import { measureInProcess } from './in-process';
 import type { InstanceTimes } from './instance';
 import { type BenchCase, type BenchOptions, casesOf } from './options';
@@ -64,7 +64,7 @@ export class Measurer {
   }
 
   async measure(each: BenchCase): Promise<Measurement> {
-    const path = await this.forms.path(each.precision as Precision);
+    const path = await this.forms.path(each.precision as Form);
     const model = await this.load(path);
     const placements = this.place(each);
     const { iterations, warmup, stable, signal, processes } = this.options;

@@ -43,7 +43,7 @@ export function registerBench(program: Command): void {
     .option('-n, --instances <list>', 'sessions side by side over one copy of the weights; auto: the throughput rule')
     .option('--cores <list>', 'logical CPUs to pin to, such as 0-3; default: unpinned, or one a physical core for several instances')
     .option('--processes', 'each instance in a process of its own')
-    .option('--precision <list>', 'fp32, int8; default: as the model is stored')
+    .option('--precision <list>', 'fp32, bf16, int8, dynamic-int8; default: as the model is stored')
     .option('-i, --iterations <n>', 'runs that are measured', '50')
     .option('-w, --warmup <n>', 'runs before; default: a tenth, at least 3')
     .option('--stable <percent>', 'go on until three windows of --iterations runs agree within this, ten windows at most')

@@ -7,11 +7,15 @@ import { registerDiff } from './diff';
 import { registerDoctor } from './doctor';
 import { registerEmbed } from './embed';
 import { registerEval } from './eval';
+import { registerExportTransposeIr } from './export-transpose-ir';
 import { registerInspect } from './inspect';
 import { registerPipeline } from './pipeline';
+import { registerProfile } from './profile';
 import { registerPrune } from './prune';
 import { registerQuantize } from './quantize';
 import { registerRun } from './run';
+import { registerRunExecutor } from './run-executor';
+import { registerRunPipeline } from './run-pipeline';
 import { registerSparsity } from './sparsity';
 import { registerTranspose } from './transpose';
 
@@ -31,8 +35,12 @@ export function addCommands(program: Command): void {
     registerRun,
     registerInspect,
     registerSparsity,
+    registerProfile,
     registerDiff,
     registerDoctor,
+    registerRunExecutor,
+    registerExportTransposeIr,
+    registerRunPipeline,
   ]) {
     register(program);
   }

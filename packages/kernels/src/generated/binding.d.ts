@@ -117,6 +117,22 @@ export interface CpuReport {
   l3: number
 }
 
+/** The speed of one instruction on registers. */
+export interface InstructionRate {
+  /** As the assembler spells it, with the width of its registers. */
+  instruction: string
+  /** 10⁹ multiply-adds a second on this core. */
+  gmacs: number
+}
+
+/**
+ * Measures the instructions that the kernels rest on, those that this CPU has, about 40 ms each, on the calling thread.
+ *
+ * # Errors
+ * E_INTERNAL only.
+ */
+export declare function instructionRates(): Array<InstructionRate>
+
 /**
  * Measures the instructions that the kernels rest on, those that this CPU has, about 40 ms each, on the calling thread.
  *

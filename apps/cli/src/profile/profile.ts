@@ -1,0 +1,133 @@
+import type { Feeds, LoadedModel, Session } from '@neural-engine/engine';
+import { type InstructionRate, instructionRates, isa } from '@neural-engine/kernels';
+import type { Profiled } from '@neural-engine/runtime';
+import { vocabularyOf } from '../bench/vocabulary';
+import { benchFeeds } from '../feeds';
+import { percentile } from '../output/statistics';
+import type { Column, Row } from '../output/table';
+import { BARRIER, type LayerTime, type LayerWork, layerTimes, layerWork } from './rows';
+import { WHAT_IF, whatIf } from './what-if';
+
+export interface ProfileOptions {
+  readonly model: string;
+  readonly batch: number;
+  readonly seqLen: number;
+  readonly threads?: number;
+  readonly iterations: number;
+  readonly warmup: number;
+  readonly sparse?: string;
+}
+
+export type ProfileCounts = Pick<ProfileOptions, 'batch' | 'seqLen' | 'iterations' | 'warmup'>;
+
+export const PROFILE_COLUMNS: readonly Column[] = [
+  { key: 'layer', title: 'layer', align: 'left' },
+  { key: 'kernel', title: 'kernel', align: 'left' },
+  { key: 'ms', title: 'ms', digits: 3 },
+  { key: 'percent', title: '%', digits: 1 },
+  { key: 'gmacs', title: 'GMAC/s', digits: 1 },
+  { key: 'rateShare', title: '% of CPU', digits: 1 },
+  { key: 'zerosUsed', title: 'zeros used %', digits: 1 },
+  { key: 'mebibytes', title: 'MiB', digits: 2 },
+  ...WHAT_IF.map((zeros) => ({ key: `at${zeros * 100}`, title: `ms at ${zeros * 100}%`, digits: 3 })),
+];
+
+export interface ProfileResult {
+  /** A layer each, in the order in which they run; the waiting at barriers is the last. */
+  readonly rows: Row[];
+  readonly work: ReadonlyMap<string, LayerWork>;
+  /** Every profiled run. */
+  readonly runs: readonly Profiled[];
+  readonly facts: Readonly<Record<string, unknown>> & { readonly wallMs: number; readonly unprofiledMs: number };
+}
+
+/** Profiles a model on random full-length sequences. */
+export function profileSession(model: LoadedModel, session: Session, options: ProfileCounts): Promise<ProfileResult> {
+  const { batch, seqLen } = options;
+  return profileFeeds(model, session, benchFeeds(model.inputs, { batch, seqLen, vocabulary: vocabularyOf(model) }), options);
+}
+
+/** Runs apart from any benchmark, because measuring each step costs a few per cent; plain runs in between say how much. */
+export async function profileFeeds(model: LoadedModel, session: Session, feeds: Feeds, options: ProfileCounts): Promise<ProfileResult> {
+  const { batch, seqLen, iterations, warmup } = options;
+  for (let i = 0; i < warmup; i++) await session.run(feeds);
+  const [runs, plain]: [Profiled[], number[]] = [[], []];
+  for (let i = 0; i < iterations; i++) {
+    runs.push(await session.profile(feeds));
+    const started = performance.now();
+    await session.run(feeds);
+    plain.push(performance.now() - started);
+  }
+  const rates = instructionRates();
+  const work = layerWork(model, runs[0]!);
+  const rows = medianRows(runs).map((time) => rowOf(time, work.get(time.layer), rates, session.threads));
+  const total = rows.reduce((sum, row) => sum + Number(row['ms']), 0);
+  const { cpu, tier } = isa();
+  return {
+    rows: rows.map((row) => ({ ...row, percent: (Number(row['ms']) / total) * 100 })),
+    work,
+    runs,
+    facts: {
+      schema: 'profile',
+      cpu,
+      tier,
+      threads: session.threads,
+      batch,
+      seqLen,
+      iterations,
+      wallMs: median(runs.map(({ profile }) => profile.wallNs / 1e6)),
+      unprofiledMs: median(plain),
+      rates,
+    },
+  };
+}
+
+const median = (values: readonly number[]): number => percentile(Float64Array.from(values).sort(), 0.5);
+
+/** The median time of each layer over all runs. */
+function medianRows(runs: readonly Profiled[]): LayerTime[] {
+  const times = runs.map(layerTimes);
+  return times[0]!.map((first, i) => ({ ...first, ms: median(times.map((each) => each[i]!.ms)) }));
+}
+
+/** Which instruction a kernel's multiply-adds are. */
+const INSTRUCTIONS: readonly [RegExp, readonly string[]][] = [
+  [/u8s8|_i8/, ['tdpbusd', 'vpdpbusd zmm']],
+  [/bf16/, ['tdpbf16ps', 'vdpbf16ps zmm']],
+  [/f32|attention$|^attention/, ['vfmadd231ps zmm', 'vfmadd231ps ymm']],
+];
+
+/** The rate of the instruction that this kernel uses: tiles for those that are named after them. */
+function rateFor(kernel: string, rates: readonly InstructionRate[]): number | undefined {
+  const names = INSTRUCTIONS.find(([pattern]) => pattern.test(kernel))?.[1] ?? [];
+  const fitting = names.filter((name) => !(name.startsWith('tdp') && !kernel.includes('amx')));
+  for (const name of fitting) {
+    const rate = rates.find(({ instruction }) => instruction.startsWith(name));
+    if (rate) return rate.gmacs;
+  }
+  return undefined;
+}
+
+function rowOf({ layer, steps, ms }: LayerTime, work: LayerWork | undefined, rates: readonly InstructionRate[], threads: number): Row {
+  const choice = work?.choice;
+  const kernel = work?.kernel ?? choice?.kernel ?? work?.op ?? steps.join('+');
+  const isSparse = choice?.kernel.includes('4x1') ?? false;
+  const gmacs = work && work.megaMacs > 0 ? work.megaMacs / ms : null;
+  const executed = gmacs === null ? null : gmacs * (isSparse ? 1 - choice!.zeroRatio : 1);
+  const rate = rateFor(kernel, rates);
+  return {
+    layer,
+    kernel,
+    steps: steps.join('+'),
+    ms,
+    // Per thread: time is shared by all of them.
+    gmacs,
+    rateShare: executed === null || rate === undefined ? null : (executed / threads / rate) * 100,
+    zeros: choice ? choice.zeroRatio : null,
+    zerosUsed: choice ? (isSparse ? choice.zeroRatio * 100 : 0) : null,
+    reason: choice?.reason ?? null,
+    bytes: work?.bytes ?? null,
+    mebibytes: work ? work.bytes / 2 ** 20 : null,
+    ...Object.fromEntries(WHAT_IF.map((zeros) => [`at${zeros * 100}`, layer === BARRIER ? ms : whatIf(ms, choice, zeros)])),
+  };
+}

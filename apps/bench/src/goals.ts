@@ -41,6 +41,8 @@ const EVERYWHERE: Readonly<Record<string, Bar>> = {
   fp32: atLeast(1),
   'two cores': atLeast(1.85),
   packing: atLeast(1.6),
+  'two instances': atLeast(1.9),
+  'pool throughput': atLeast(0.9),
 };
 
 /** The bar of a figure on this machine, to be spread into a row. */

@@ -3,10 +3,23 @@ import { bodies } from './bodies';
 import { chart } from './chart';
 import { costsSection } from './costs';
 import { fp32 } from './fp32';
+import { instancesSection } from './instances';
 import { kernels } from './kernels';
 import { memorySection } from './memory';
+import { poolSection } from './pool';
 import { profileSection } from './profile';
 import { scalingSection } from './scaling';
 
 /** Every section, in the order of the record. */
-export const SECTIONS: readonly SectionSpec[] = [kernels, bodies, chart, profileSection, scalingSection, fp32, costsSection, memorySection];
+export const SECTIONS: readonly SectionSpec[] = [
+  kernels,
+  bodies,
+  chart,
+  profileSection,
+  scalingSection,
+  fp32,
+  costsSection,
+  memorySection,
+  instancesSection,
+  poolSection,
+];

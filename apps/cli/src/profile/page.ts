@@ -21,7 +21,7 @@ If every weight had more zero 4x1 blocks, an estimate: ${ifs.join(', ')}.</p>
 <p class="dim">ms: time of all threads in a layer, divided by their number. GMAC/s counts every multiply-add as if no weight were zero; % of CPU counts only those that are done, against the rate of their instruction that was measured in this process. MiB: weight and activations, once each. “ms at 70%”: what the layer would take with that share of zero 4x1 blocks.</p>`;
   return page(
     `Profile of ${title}`,
-    `${facts['cpu']}, ${facts['tier']}, ${facts['threads']} threads, ${facts['batch']} × ${facts['seqLen']} tokens`,
+    `${facts['cpu']}, ${facts['tier']}, ${facts['threads']} thread${facts['threads'] === 1 ? '' : 's'}, ${facts['batch']} × ${facts['seqLen']} tokens`,
     body,
   );
 }

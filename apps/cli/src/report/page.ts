@@ -2,7 +2,7 @@
 const STYLE = `
 :root{color-scheme:light dark;--ink:#1d2330;--dim:#667085;--line:#d5dae3;--paper:#fff;--card:#f6f7fa;--s0:#2563eb;--s1:#d9480f;--s2:#0f8a5f;--s3:#9333ea;--s4:#b8860b;--s5:#0e7490;--s6:#be185d;--s7:#4d7c0f}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e9f0;--dim:#98a2b3;--line:#3a4252;--paper:#14171e;--card:#1c212b;--s0:#7aa7ff;--s1:#ff9a62;--s2:#4fd1a1;--s3:#c99bff;--s4:#e5c463;--s5:#67d3e8;--s6:#ff8ac0;--s7:#a8d66b}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1080px;margin:2rem auto;padding:0 1.25rem}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1240px;margin:2rem auto;padding:0 1.25rem}
 h1{font-size:1.5rem;margin:0 0 .25rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}p{margin:.25rem 0 1rem}.dim{color:var(--dim)}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13.5px}
 th,td{padding:.3rem .65rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}th{color:var(--dim);font-weight:600}

@@ -16,6 +16,7 @@ import {
 } from '@neural-engine/evaluation';
 import { questionAnswering, type RunModel, type Tokenizer, textClassification } from '@neural-engine/text';
 import { openOrt } from './bench/ort';
+import { embeddingsOf } from './embeddings';
 import { progress } from './output/progress';
 
 export interface EvaluateOptions {
@@ -27,6 +28,7 @@ export interface EvaluateOptions {
   readonly threads?: number;
   readonly tokenizer?: string | Tokenizer;
   readonly sparse?: LoadOptions['sparse'];
+  readonly embeddings?: string;
   readonly engine: string;
   readonly predictions?: string;
   readonly onError?: string;
@@ -135,7 +137,7 @@ async function openEngine(
   }
   if (options.engine !== 'neural-engine')
     throw new EngineError('E_USAGE', 'usage', `--engine ${options.engine}: expected neural-engine or onnxruntime`);
-  const model = await load(source, options.sparse ? { sparse: options.sparse } : {});
+  const model = await load(source, { ...(options.sparse ? { sparse: options.sparse } : {}), ...embeddingsOf(options.embeddings) });
   const session = await model.session(options.threads === undefined ? {} : { threads: options.threads });
   return { run: runnerOf(session), inputNames: model.inputs.map((port) => port.name), close: () => session.close() };
 }

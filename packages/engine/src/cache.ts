@@ -35,7 +35,7 @@ export function packedFileFor(
     hash.update(`${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}\0`);
   }
   hash.update(
-    `abi ${ABI} form ${COMPILER_FORM} sparse ${options.sparse ?? 'auto'} ${options.sparseThreshold ?? ''} ${options.variant ?? ''}`,
+    `abi ${ABI} form ${COMPILER_FORM} sparse ${options.sparse ?? 'auto'} ${options.sparseThreshold ?? ''} embeddings ${options.embeddings ?? 'f32'} ${options.variant ?? ''}`,
   );
   return join(directory, `${hash.digest('hex').slice(0, 32)}.pack`);
 }

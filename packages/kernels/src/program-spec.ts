@@ -98,6 +98,7 @@ export type GenericAttribute = number | string | boolean | readonly number[] | r
 /** One kernel call per unit. The formulas are those of the executor's own documentation. */
 export type Step =
   | { readonly op: 'token_map'; readonly space: number; readonly mask?: BufferIndex | null; readonly masked_bias: number }
+  /** Tables are f32 [rows, features], or u8 [rows, features + 4]: s8 codes, then the f32 value of one code step of the row. */
   | {
       readonly op: 'embed';
       readonly y: BufferIndex;

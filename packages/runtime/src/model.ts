@@ -13,6 +13,8 @@ export interface ModelOptions {
   readonly sparse?: SparsePolicy;
   /** Zero ratio for the policy `threshold`. Default 0.7. */
   readonly sparseThreshold?: number;
+  /** How embedding tables are packed: `int8`, one scale a row, makes them a quarter of the size and rounds them. Default `f32`. */
+  readonly embeddings?: 'f32' | 'int8';
   /** Packed weights are kept in this file and shared with every process that opens it; without it they stay in memory. */
   readonly packedFile?: string;
   /** Keep a private copy of the packed weights instead of mapping their file. */
@@ -48,7 +50,10 @@ export class Model {
    * @throws {EngineError} E_UNSUPPORTED what no kernel can do, named; E_QUANT inconsistent quantisation; E_ISA no native binary.
    */
   static async fromGraph(graph: Graph, options: ModelOptions = {}): Promise<Model> {
-    const { prepared, weights } = prepare(graph, { sparse: decideOptions(options) });
+    const { prepared, weights } = prepare(graph, {
+      sparse: decideOptions(options),
+      ...(options.embeddings ? { embeddings: options.embeddings } : {}),
+    });
     const packed = kernels().packWeights(weights, {
       meta: serializePrepared(prepared),
       ...(options.packedFile ? { file: options.packedFile } : {}),

@@ -14,13 +14,13 @@ async function memory({ models, step }: Context): Promise<Section[]> {
   step('resident memory');
   const what = ["first session over Node's base", 'each further session (of 7)'] as const;
   const bars = [atMost(75), atMost(6)] as const;
-  const title = 'Resident memory: DistilBERT-base int8, 80% zeros, batch 1, 128 tokens, one thread a session';
+  const title = 'Resident memory: DistilBERT-base int8, 80% zeros, int8 embeddings, batch 1, 128 tokens, one thread a session';
   const rows = (values: readonly (number | null)[], detail: readonly string[]): Row[] =>
     what.map((name, i) => ({ what: name, measured: values[i] ?? null, unit: 'MB', bar: bars[i]!, detail: detail[i] ?? detail[0]! }));
   if (process.platform !== 'linux' || !existsSync(built))
     return [{ title, rows: rows([], [existsSync(built) ? 'this platform has no /proc' : 'the packages are not built']) }];
   const model = await models.baseInt8();
-  await load(model, { cache: models.cache });
+  await load(model, { embeddings: 'int8', cache: models.cache });
   const { stdout, stderr, status } = spawnSync(process.execPath, ['--expose-gc', child, model, models.cache], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`the memory measurement failed: ${stderr}`);
   const { base, imported, loaded, first, further, mapped } = JSON.parse(stdout) as Record<string, number>;

@@ -11,6 +11,7 @@ interface Flags {
   threads?: string;
   tokenizer?: string;
   sparse?: string;
+  embeddings: string;
   engine: string;
   predictions?: string;
   onError: string;
@@ -28,6 +29,7 @@ export function registerEval(program: Command): void {
     .option('-t, --threads <n>', 'threads')
     .option('--tokenizer <path>', 'tokenizer folder or file; default: beside the model')
     .option('--sparse <policy>', 'auto, threshold, always or never')
+    .option('--embeddings <dtype>', 'f32, or int8 with one scale a row: a quarter of the size', 'f32')
     .option('-e, --engine <name>', 'neural-engine or onnxruntime', 'neural-engine')
     .option('--predictions <file>', "write what the model said: SQuAD's official format { id: answer }, or a list of classes")
     .option('--on-error <policy>', 'fail on a bad record, or skip and count it', 'fail')

@@ -9,6 +9,7 @@ import { codeOf, rangeInput } from './codes';
 import { findComponents, panelInputs } from './components';
 import { decompose } from './decompose';
 import { dropReorders } from './drop-reorders';
+import { quantizeTable } from './embedding-table';
 import { fuseQuantize } from './fuse-quantize';
 import { lowerInnerProduct } from './inner-product';
 import type { KernelChoice, PanelOp, PanelValue, Prepared, PreparedNode } from './prepared';
@@ -17,6 +18,8 @@ import { WeightSpecs } from './weight-specs';
 
 export interface PrepareOptions {
   readonly sparse?: DecideOptions;
+  /** How embedding tables are packed. Default `f32`. */
+  readonly embeddings?: 'f32' | 'int8';
 }
 
 /** Constants up to this size stay with the graph: shape arithmetic reads them while planning. */
@@ -133,6 +136,11 @@ function lowerPanelNode(
   const [x, second, third] = node.inputs as [string, string | undefined, string | undefined];
   const y = node.outputs[0]!;
   const tensor = (name: string | undefined): number | null => (name ? weights.tensor(graph.constant(name)!) : null);
+  const table = (name: string | undefined): number | null => {
+    const constant = name ? graph.constant(name)! : undefined;
+    if (!constant) return null;
+    return weights.tensor(options.embeddings === 'int8' && constant.dtype === 'f32' ? quantizeTable(constant) : constant);
+  };
   const code = (dtype: 'u8' | 's8'): Code => {
     const { min, max } = rangeInput(graph, node, 1, 'the value');
     return codeOf(dtype, min, max);
@@ -142,10 +150,10 @@ function lowerPanelNode(
       return {
         op: 'embed',
         ids: x,
-        word: tensor(second)!,
-        position: tensor(third),
+        word: table(second)!,
+        position: table(third),
         types: node.inputs[3] || null,
-        typeTable: tensor(node.inputs[4]),
+        typeTable: table(node.inputs[4]),
         y,
       };
     case 'InnerProduct': {

@@ -192,7 +192,8 @@ pub enum Step {
     /// Fills a token space from a mask, rows `[batch, seq]` s64/s32/f32/bool (non-zero = token); without a mask every row is a token.
     /// `masked_bias` is the additive key bias of masked tokens that are kept.
     TokenMap { space: usize, mask: Option<Buf>, masked_bias: f32 },
-    /// y panel f32 = word[ids] + position[s] + type_table[types]. Ids out of range end the run with E_REQUEST.
+    /// y panel f32 = word[ids] + position[s] + type_table[types]. Ids out of range end the run with E_REQUEST. Tables are f32
+    /// `[rows, features]`, or u8 `[rows, features + 4]`: s8 codes, then the f32 value of one code step of the row.
     Embed { y: Buf, ids: Buf, word: Buf, position: Option<Buf>, types: Option<Buf>, type_table: Option<Buf> },
     /// Rows f32 `[rows, features]` to panels.
     FromRows { x: Buf, y: Buf },

@@ -374,8 +374,8 @@ impl<'r> Thread<'r> {
     }
 
     fn table(&self, rows: &Rows) -> Table<'r> {
-        // SAFETY: a read-only operand of the running program, f32 as validation proved.
-        Table::F32(unsafe { self.bases.rows(rows) })
+        // SAFETY: a read-only operand of the running program, f32 or u8 as validation proved.
+        unsafe { if rows.dtype == DType::U8 { Table::S8Rows(self.bases.rows(rows)) } else { Table::F32(self.bases.rows(rows)) } }
     }
 
     fn ids(&self, rows: &Rows) -> Ids<'r> {

@@ -11,6 +11,7 @@ use crate::weights::WeightSet;
 use DType::{Bf16, F32, S8, S32, S64, U8};
 use neural_engine_generic::{self as generic, TensorSpec};
 use neural_engine_kernels::attention_i8::MAX_HEAD_DIM;
+use neural_engine_kernels::embed::STEP_BYTES;
 
 /// Checks the steps of one region; collects who uses what.
 pub struct Checker<'a> {
@@ -283,9 +284,10 @@ impl Checker<'_> {
     }
 
     fn table(&mut self, name: &str, buffer: Buf, y: &Panels) -> Result<Rows> {
-        let table = self.rows(name, buffer, Use::ReadAll, &[F32])?;
-        if table.dims.len() != 2 || table.dims[1] != y.features {
-            return wrong(format!("{name} has dims {:?}, expected [rows, {}]", table.dims, y.features));
+        let table = self.rows(name, buffer, Use::ReadAll, &[F32, U8])?;
+        let width = y.features + if table.dtype == U8 { STEP_BYTES } else { 0 };
+        if table.dims.len() != 2 || table.dims[1] != width {
+            return wrong(format!("{name} has dims {:?}, expected [rows, {width}]", table.dims));
         }
         Ok(table)
     }

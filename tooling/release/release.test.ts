@@ -38,7 +38,7 @@ beforeAll(async () => {
   before = release.versions();
   versions = await release.version();
   published = await release.publish();
-}, 300_000);
+}, 600_000);
 afterAll(() => release?.end());
 
 describe('a release', () => {

@@ -37,13 +37,15 @@ function child(code: string, { flags = [] as string[], kill }: { flags?: string[
     ${code}`;
   const args = [...flags, '--conditions=source', '--import', 'tsx', '--input-type=module', '-e', program];
   const started = spawn(process.execPath, args, { cwd: fileURLToPath(new URL('..', import.meta.url)) });
-  let [out, err] = ['', ''];
+  let [out, err, sent] = ['', '', false];
   started.stderr.on('data', (chunk) => {
     err += chunk;
   });
   started.stdout.on('data', (chunk) => {
     out += chunk;
-    if (kill && out.includes('busy')) started.kill(kill);
+    if (!kill || sent || !out.includes('busy')) return;
+    sent = true;
+    started.kill(kill);
   });
   return new Promise<{ code: number | null; signal: NodeJS.Signals | null; out: string; err: string }>((resolve) => {
     started.on('close', (status, signal) => resolve({ code: status, signal, out, err }));

@@ -93,8 +93,9 @@ function medianRows(runs: readonly Profiled[]): LayerTime[] {
 /** Which instruction a kernel's multiply-adds are. */
 const INSTRUCTIONS: readonly [RegExp, readonly string[]][] = [
   [/u8s8|_i8/, ['tdpbusd', 'vpdpbusd zmm']],
-  [/bf16/, ['tdpbf16ps', 'vdpbf16ps zmm']],
-  [/f32|attention$|^attention/, ['vfmadd231ps zmm', 'vfmadd231ps ymm']],
+  [/avx512_bf16|amx_bf16/, ['tdpbf16ps', 'vdpbf16ps zmm']],
+  // bf16 on other CPUs is widened and multiplied as f32.
+  [/f32|bf16|^attention/, ['vfmadd231ps zmm', 'vfmadd231ps ymm']],
 ];
 
 /** The rate of the instruction that this kernel uses: tiles for those that are named after them. */

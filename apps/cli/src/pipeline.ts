@@ -2,6 +2,7 @@ import { demoSamples } from '@neural-engine/demo-model';
 import { type LoadOptions, load, locate, type ModelSource, pipeline, tokenizerOf } from '@neural-engine/engine';
 import { isa } from '@neural-engine/kernels';
 import type { Precision } from '@neural-engine/quantizer';
+import type { Tokenizer } from '@neural-engine/text';
 import { type OrtSession, openOrt } from './bench/ort';
 import { evaluate, squadFigures } from './evaluate';
 import { benchFeeds } from './feeds';
@@ -9,26 +10,48 @@ import { latencyStatistics } from './output/statistics';
 import type { Column, Row } from './output/table';
 import { quantizeModel } from './quantize/quantize';
 
+/** What is measured: both accuracy and latency unless told otherwise. */
+export const MODES = ['all', 'accuracy', 'latency', 'throughput'] as const;
+export type Mode = (typeof MODES)[number];
+
+/** Sequences in a run that is measured for throughput. */
+const THROUGHPUT_BATCH = 8;
+
 export interface PipelineOptions {
+  /** Default `all`. */
+  readonly mode?: Mode;
   /** The form set beside fp32. Default `int8`. */
   readonly precision?: Precision;
   readonly data?: string;
   readonly limit?: number;
   readonly calibration?: string;
+  readonly samples?: string;
+  readonly method?: string;
+  readonly heads?: boolean;
+  readonly recipe?: string;
   readonly seqLen: number;
   readonly iterations: number;
   readonly threads: number;
   readonly tokenizer?: string;
 }
 
-export const PIPELINE_COLUMNS: readonly Column[] = [
-  { key: 'form', title: 'form', align: 'left' },
+const ACCURACY: readonly Column[] = [
   { key: 'f1', title: 'F1', digits: 2 },
   { key: 'exactMatch', title: 'EM', digits: 2 },
+];
+
+const SPEED: readonly Column[] = [
   { key: 'p50', title: 'P50 ms', digits: 2 },
   { key: 'min', title: 'min ms', digits: 2 },
   { key: 'throughput', title: 'samples/s', digits: 1 },
   { key: 'ratio', title: 'against ORT fp32', digits: 2 },
+];
+
+/** The columns of a mode's table. */
+export const pipelineColumns = (mode: Mode): readonly Column[] => [
+  { key: 'form', title: 'form', align: 'left' },
+  ...(mode === 'all' || mode === 'accuracy' ? ACCURACY : []),
+  ...(mode === 'accuracy' ? [] : SPEED),
 ];
 
 interface Form {
@@ -41,44 +64,67 @@ interface Form {
 export async function runPipeline(path: string, options: PipelineOptions) {
   const located = locate(path);
   const tokenizer = await tokenizerOf(options.tokenizer ?? ('directory' in located ? located.directory : undefined));
+  const mode = options.mode ?? 'all';
   const forms = await formsOf(path, options.precision ?? 'int8', options);
-  const scores = new Map<string, { f1: number; exactMatch: number }>();
+  const ort = located.kind === 'onnx-file' ? await openOrt(located.file, options.threads).catch(() => undefined) : undefined;
+  const names = [...forms.map(({ name }) => name), ...(ort ? [ORT] : [])];
+  const scores = mode === 'latency' || mode === 'throughput' ? undefined : await measureAccuracy(path, forms, ort, tokenizer, options);
+  const batch = mode === 'throughput' ? THROUGHPUT_BATCH : 1;
+  const times = mode === 'accuracy' ? undefined : await race(forms, ort, batch, options);
+  await ort?.close();
+  const rows = names.map((form): Row => ({ form, ...scores?.get(form), ...speedOf(times, form, batch) }));
+  const report = isa();
+  return {
+    rows,
+    facts: {
+      schema: 'pipeline',
+      mode,
+      cpu: report.cpu,
+      tier: report.tier,
+      threads: options.threads,
+      batch,
+      seqLen: options.seqLen,
+      model: path,
+    },
+    example: mode === 'all' ? await example(forms.at(-1)!.source, tokenizer) : undefined,
+  };
+}
+
+type Accuracy = ReturnType<typeof squadFigures>;
+
+/** Asks every form, and ONNX Runtime where it is there, the same questions. */
+async function measureAccuracy(
+  path: string,
+  forms: readonly Form[],
+  ort: OrtSession | undefined,
+  tokenizer: Tokenizer,
+  options: PipelineOptions,
+): Promise<Map<string, Accuracy>> {
   const shared = {
     task: 'squad',
     batchSize: 8,
     threads: options.threads,
     tokenizer,
-    engine: 'neural-engine',
     ...(options.data ? { data: options.data } : {}),
     ...(options.limit ? { limit: options.limit } : {}),
   };
-  for (const { name, source, load: how } of forms)
-    scores.set(name, squadFigures(await evaluate(source, { ...shared, ...(how.sparse ? { sparse: how.sparse } : {}) })));
+  const scores = new Map<string, Accuracy>();
+  for (const { name, source, load: how } of forms) {
+    const sparse = how.sparse ? { sparse: how.sparse } : {};
+    scores.set(name, squadFigures(await evaluate(source, { ...shared, ...sparse, engine: 'neural-engine', title: name })));
+  }
+  if (ort) scores.set(ORT, squadFigures(await evaluate(path, { ...shared, engine: 'onnxruntime', title: ORT })));
+  return scores;
+}
 
-  const ort = located.kind === 'onnx-file' ? await openOrt(located.file, options.threads).catch(() => undefined) : undefined;
-  if (ort) scores.set(ORT, squadFigures(await evaluate(path, { ...shared, engine: 'onnxruntime' })));
-  const times = await race(forms, ort, options);
-  await ort?.close();
-  const baseline = times.get(ORT);
-  const rows = [...times].map(([form, values]): Row => {
-    const { p50, min, mean } = latencyStatistics(values);
-    const ratio = baseline ? latencyStatistics(values.map((value, i) => baseline[i]! / value)).p50 : null;
-    return {
-      form,
-      f1: scores.get(form)?.f1 ?? null,
-      exactMatch: scores.get(form)?.exactMatch ?? null,
-      p50,
-      min,
-      throughput: 1000 / mean,
-      ratio,
-    };
-  });
-  const report = isa();
-  return {
-    rows,
-    facts: { schema: 'pipeline', cpu: report.cpu, tier: report.tier, threads: options.threads, seqLen: options.seqLen, model: path },
-    example: await example(forms.at(-1)!.source, tokenizer),
-  };
+/** Speed of a form; the ratio is the median of pairs that ran one right after the other. */
+function speedOf(times: ReadonlyMap<string, number[]> | undefined, form: string, batch: number): Row {
+  const values = times?.get(form);
+  if (!values) return {};
+  const { p50, min, mean } = latencyStatistics(values);
+  const baseline = times!.get(ORT);
+  const ratio = baseline ? latencyStatistics(values.map((value, i) => baseline[i]! / value)).p50 : null;
+  return { p50, min, throughput: (1000 * batch) / mean, ratio };
 }
 
 /** fp32 and the precision asked for, each with every weight dense and with sparse kernels where they are faster. */
@@ -92,7 +138,12 @@ async function formsOf(path: string, precision: Precision, options: PipelineOpti
   if (precision === 'fp32') return forms('fp32', path);
   const { graph } = await quantizeModel(path, {
     precision,
+    threads: String(options.threads),
     ...(options.calibration ? { calibration: options.calibration } : {}),
+    ...(options.samples ? { samples: options.samples } : {}),
+    ...(options.method ? { method: options.method } : {}),
+    ...(options.heads ? { heads: true } : {}),
+    ...(options.recipe ? { recipe: options.recipe } : {}),
     ...(options.tokenizer ? { tokenizer: options.tokenizer } : {}),
   });
   return [...forms('fp32', path), ...forms(precision, graph)];
@@ -101,10 +152,15 @@ async function formsOf(path: string, precision: Precision, options: PipelineOpti
 const ORT = 'ONNX Runtime fp32';
 
 /** Measures all forms in turn, so that a change of the machine's speed meets all of them. */
-async function race(forms: readonly Form[], ort: OrtSession | undefined, options: PipelineOptions): Promise<Map<string, number[]>> {
+async function race(
+  forms: readonly Form[],
+  ort: OrtSession | undefined,
+  batch: number,
+  options: PipelineOptions,
+): Promise<Map<string, number[]>> {
   const models = await Promise.all(forms.map(({ source, load: how }) => load(source, how)));
   const sessions = await Promise.all(models.map((model) => model.session({ threads: options.threads })));
-  const feeds = benchFeeds(models[0]!.inputs, { batch: 1, seqLen: options.seqLen, vocabulary: 1000 });
+  const feeds = benchFeeds(models[0]!.inputs, { batch, seqLen: options.seqLen, vocabulary: 1000 });
   const runners = new Map<string, () => Promise<unknown>>(forms.map(({ name }, i) => [name, () => sessions[i]!.run(feeds)]));
   if (ort) runners.set(ORT, () => ort.run(feeds));
   const times = new Map<string, number[]>([...runners.keys()].map((name) => [name, []]));
@@ -119,7 +175,7 @@ async function race(forms: readonly Form[], ort: OrtSession | undefined, options
   return times;
 }
 
-async function example(model: ModelSource, tokenizer: Awaited<ReturnType<typeof tokenizerOf>>) {
+async function example(model: ModelSource, tokenizer: Tokenizer) {
   const [sample] = demoSamples();
   const qa = await pipeline('question-answering', model, { tokenizer });
   await qa.answer(sample!.question, sample!.context);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeIr } from '@neural-engine/engine';
 import { type Precision, requirePrecision } from '@neural-engine/quantizer';
-import { quantizeModel } from './quantize';
+import { quantizeModel } from './quantize/quantize';
 
 /** A form in which a model can be measured; `as stored` leaves it as its file has it. */
 export type Form = Precision | 'as stored';
@@ -35,7 +35,7 @@ export class Forms implements AsyncDisposable {
     const folder = await mkdtemp(join(tmpdir(), `ne-${precision}-`));
     this.folders.push(folder);
     const path = join(folder, 'ir');
-    const { graph } = await quantizeModel(this.model, { precision, samples: '128', method: 'minmax' });
+    const { graph } = await quantizeModel(this.model, { precision, samples: '128' });
     await writeIr(graph, path, { force: false });
     return path;
   }

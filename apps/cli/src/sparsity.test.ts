@@ -1,11 +1,10 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inflateSync } from 'node:zlib';
 import { load, pruneModel } from '@neural-engine/engine';
 import { encodeModel, writeModel } from '@neural-engine/onnx';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findBrowser, screenshot } from '../../../tooling/browser';
 import { encoderModel } from '../../../tooling/models/encoder';
 import { sparsityReport } from './sparsity';
 
@@ -55,28 +54,14 @@ describe('ne sparsity', () => {
   });
 });
 
-const browser = ['chromium', 'chromium-browser', 'google-chrome'].find((name) => spawnSync(name, ['--version']).status === 0);
+const browser = findBrowser();
 if (!browser) console.info('the sparsity page in a browser: not tested, no Chromium is installed');
 
 describe.skipIf(!browser)('the page in a browser', () => {
   it('shows pictures of every weight in blue', async () => {
     const html = file('shown.html');
     await sparsityReport(file('71.onnx'), { sparse: 'auto', threshold: '0.7', html });
-    const png = file('shown.png');
-    const flags = [
-      '--headless',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--hide-scrollbars',
-      '--window-size=1200,3600',
-      `--user-data-dir=${folder}/profile`,
-    ];
-    const { status, stderr } = spawnSync(browser!, [...flags, `--screenshot=${png}`, `file://${html}`], {
-      encoding: 'utf8',
-      timeout: 50_000,
-    });
-    expect([status, existsSync(png)], stderr).toEqual([0, true]);
-    const { width, height, pixels } = decodePng(readFileSync(png));
+    const { width, height, pixels } = screenshot(browser!, html, { width: 1200, height: 3600, folder });
     expect([width, height]).toEqual([1200, 3600]);
     // Lines that hold much blue: one band of pictures for each of the seven products; the key above them holds less.
     const isBlue = (at: number): boolean => pixels[at + 2]! > 90 && pixels[at + 2]! - pixels[at]! > 60;
@@ -91,29 +76,3 @@ describe.skipIf(!browser)('the page in a browser', () => {
     expect(bands).toBe(7);
   });
 });
-
-/** An 8-bit PNG without interlacing, as RGB. */
-function decodePng(png: Buffer): { width: number; height: number; pixels: Uint8Array } {
-  const [width, height, channels] = [png.readUInt32BE(16), png.readUInt32BE(20), png[25] === 6 ? 4 : 3];
-  const parts: Buffer[] = [];
-  for (let at = 8; at < png.length; at += 12 + png.readUInt32BE(at))
-    if (png.toString('latin1', at + 4, at + 8) === 'IDAT') parts.push(png.subarray(at + 8, at + 8 + png.readUInt32BE(at)));
-  const data = inflateSync(Buffer.concat(parts));
-  const stride = width * channels;
-  const lines = new Uint8Array(stride * height);
-  for (let y = 0; y < height; y++) {
-    const filter = data[y * (stride + 1)]!;
-    for (let x = 0; x < stride; x++) {
-      const left = x >= channels ? lines[y * stride + x - channels]! : 0;
-      const up = y > 0 ? lines[(y - 1) * stride + x]! : 0;
-      const corner = y > 0 && x >= channels ? lines[(y - 1) * stride + x - channels]! : 0;
-      const guess = left + up - corner;
-      const [dl, du, dc] = [Math.abs(guess - left), Math.abs(guess - up), Math.abs(guess - corner)];
-      const paeth = dl <= du && dl <= dc ? left : du <= dc ? up : corner;
-      lines[y * stride + x] = data[y * (stride + 1) + 1 + x]! + [0, left, up, (left + up) >> 1, paeth][filter]!;
-    }
-  }
-  const pixels = new Uint8Array(width * height * 3);
-  for (let i = 0; i < width * height; i++) pixels.set(lines.subarray(i * channels, i * channels + 3), i * 3);
-  return { width, height, pixels };
-}

@@ -79,7 +79,7 @@ async function accuracy(path: string, options: ExecutorOptions): Promise<void> {
   const data = dataFile(options.dataDir);
   line('Load metric ......');
   line('Start engine ......');
-  const { f1, exactMatch } = await evaluate(path, {
+  const { task, figures } = await evaluate(path, {
     task: options.datasetName,
     data,
     batchSize: options.batchSize,
@@ -90,8 +90,12 @@ async function accuracy(path: string, options: ExecutorOptions): Promise<void> {
   });
   line('Post process ......');
   line('Compute metrics ......');
-  line(`F1 Accuracy: ${f1}`);
-  line(`Exact Match: ${exactMatch}`);
+  if (task !== 'squad') {
+    line(`Accuracy: ${figures['accuracy']}`);
+    return;
+  }
+  line(`F1 Accuracy: ${figures['f1']}`);
+  line(`Exact Match: ${figures['exactMatch']}`);
 }
 
 /** The data set of a folder: its one JSON file. */

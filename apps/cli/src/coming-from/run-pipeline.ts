@@ -6,7 +6,7 @@ import { load, type Placement, placeInstances, writeIr } from '@neural-engine/en
 import { isa } from '@neural-engine/kernels';
 import { requirePrecision } from '@neural-engine/quantizer';
 import { measureProcesses } from '../bench/processes';
-import { quantizeModel } from '../quantize';
+import { quantizeModel } from '../quantize/quantize';
 import { performanceLines } from './report-lines';
 import { runExecutor } from './run-executor';
 
@@ -64,7 +64,7 @@ async function prepared({ precision: name, model }: OriginalPipelineOptions): Pr
   if (precision === 'fp32') return fp32;
   const folder = join(FOLDER, `${name}-ir`);
   if (existsSync(folder)) return folder;
-  const { graph } = await quantizeModel(fp32, { precision, samples: '512', method: 'minmax' });
+  const { graph } = await quantizeModel(fp32, { precision, samples: '512' });
   await writeIr(graph, folder, { force: false });
   process.stderr.write(`${name} is prepared in ${folder}\n`);
   return folder;

@@ -16,6 +16,7 @@ import { registerQuantize } from './quantize';
 import { registerRun } from './run';
 import { registerRunExecutor } from './run-executor';
 import { registerRunPipeline } from './run-pipeline';
+import { registerSensitivity } from './sensitivity';
 import { registerSparsity } from './sparsity';
 import { registerTranspose } from './transpose';
 
@@ -36,6 +37,7 @@ export function addCommands(program: Command): void {
     registerInspect,
     registerSparsity,
     registerProfile,
+    registerSensitivity,
     registerDiff,
     registerDoctor,
     registerRunExecutor,

@@ -145,8 +145,13 @@ function warningsOf({ calibration, set }: CalibratedModel): Warning[] {
   return warnings;
 }
 
-/** Samples on which layers are ranked. */
 const RANKING_RUNS = 6;
+
+/** The runs on which layers are ranked: a few, of all lengths. */
+export function rankingRuns({ runs }: SampleSet): SampleSet['runs'] {
+  const stride = Math.max(1, Math.floor(runs.length / RANKING_RUNS));
+  return runs.filter((_, i) => i % stride === 0).slice(0, RANKING_RUNS);
+}
 
 async function searchModel(
   path: string,
@@ -159,14 +164,13 @@ async function searchModel(
   const located = locate(path);
   const tokenizer = await tokenizerOf(flags.tokenizer ?? ('directory' in located ? located.directory : undefined));
   const threads = flags.threads === undefined ? undefined : positiveInteger('--threads', flags.threads, 1024);
-  const stride = Math.max(1, Math.floor(set.runs.length / RANKING_RUNS));
   const bar = progress('ranking layers', 1);
   try {
     return await quantizeWithin(graph, {
       calibration,
       recipe,
       budget,
-      rankOn: set.runs.filter((_, i) => i % stride === 0).slice(0, RANKING_RUNS),
+      rankOn: rankingRuns(set),
       score: async (candidate, label) => {
         const { scores } = await evaluate(candidate, {
           task: search.task,

@@ -18,6 +18,7 @@ const compile = async () => {
 const fuzz = async () => {
   const command = ['node', '--import', 'tsx', '--conditions=source', 'packages/onnx/scripts/fuzz.ts'];
   await run('fuzz the ONNX parser and checker for 60 s', [...command, '--seconds', '60'], { quiet: true });
+  await run("each command of the original's README", ['node', 'tooling/original-readme.mjs', '--fast'], { quiet: true });
   await run('fuzz finds a planted defect', [...command, '--seconds', '20', '--plant'], { quiet: true });
 };
 // One core fuzzes for a fixed time while the compiler has the others.

@@ -1,0 +1,48 @@
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { demoModelDirectory, demoModelPath, demoSamplesPath } from '@neural-engine/demo-model';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { run } from '../__fixtures__/run';
+
+const docs = fileURLToPath(new URL('../../../docs/coming-from/', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'ne-coming-from-'));
+
+beforeAll(() => {
+  // As the original's repository holds it.
+  cpSync(demoModelDirectory(), join(folder, 'model_and_tokenizer'), { recursive: true });
+  cpSync(demoModelPath(), join(folder, 'model_and_tokenizer', 'fp32-model.onnx'));
+  rmSync(join(folder, 'model_and_tokenizer', 'model.onnx'));
+  mkdirSync(join(folder, 'data'));
+  cpSync(demoSamplesPath(), join(folder, 'data', 'dev-v1.1.json'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Line {
+  readonly command: 'ne' | 'neural_engine';
+  readonly args: string[];
+  readonly env: Record<string, string>;
+}
+
+/** Commands of the blocks that are marked to be run, variables in front of each. */
+function linesOf(page: string): [string, Line][] {
+  const blocks = [...readFileSync(join(docs, page), 'utf8').matchAll(/```sh run\n([\s\S]*?)```/g)].map(([, block]) => block!);
+  return blocks
+    .flatMap((block) => block.trim().split('\n'))
+    .map((text): [string, Line] => {
+      const words = text.split(' ');
+      const at = words.findIndex((word) => !/^[A-Za-z_]+=/.test(word));
+      const env = Object.fromEntries(words.slice(0, at).map((word) => word.split('=', 2) as [string, string]));
+      return [text, { command: words[at] as Line['command'], args: words.slice(at + 1), env }];
+    });
+}
+
+describe.each(readdirSync(docs).filter((page) => page.endsWith('.md')))('every command of %s', (page) => {
+  it.each(linesOf(page))('%s', async (_, { command, args, env }) => {
+    const { code, out, err } = await run(command, args, { cwd: folder, env: { NE_CACHE_DIR: join(folder, 'cache'), ...env } });
+    expect(code, err).toBe(0);
+    expect(out.length + err.length).toBeGreaterThan(0);
+    expect(err).not.toContain('    at ');
+  });
+});

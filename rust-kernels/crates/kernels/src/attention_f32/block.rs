@@ -1,4 +1,5 @@
-//! One block of keys against 64 queries.
+//! One block of up to 64 keys against 64 queries. It starts where its sequence says, not where a panel does, so that a sequence gets the
+//! same sums wherever it lies.
 
 use crate::panel::{TOKENS, lane_of};
 use neural_engine_isa::{Simd, math};
@@ -31,8 +32,11 @@ pub(super) struct State<S: Simd> {
     first: bool,
 }
 
-/// The keys of one span that lie in one panel.
-pub(super) struct Block<'a> {
+/// Rows of scores that a block needs: 64 keys, and up to three tokens before and behind them in groups of four.
+pub(super) const SCORES: usize = TOKENS + 2 * TILE;
+
+/// The keys of a block that lie in one panel.
+pub(super) struct Part<'a> {
     /// `[head_dim][64]` of their panel.
     pub k: &'a [Row],
     /// `[head_dim][64]` of their panel.
@@ -41,6 +45,12 @@ pub(super) struct Block<'a> {
     pub tokens: Range<usize>,
     /// Biases of the panel's tokens, at least up to the last of them.
     pub bias: Option<&'a [f32]>,
+}
+
+/// Up to 64 keys of one span, which lie in one panel or two: then the first part ends with its panel and the second begins with its.
+pub(super) struct Block<'a> {
+    /// The second may be empty.
+    pub parts: [Part<'a>; 2],
     /// Multiplies the products.
     pub scale: f32,
 }
@@ -67,37 +77,10 @@ impl<S: Simd> State<S> {
     }
 }
 
-impl Block<'_> {
-    /// Adds these keys to a state and to the sums of weighted values `[head_dim][64]`. `scores` holds 64 rows.
-    #[inline(always)]
-    pub(super) fn add<S: Simd>(&self, s: S, q: &[Row], state: &mut State<S>, scores: &mut [Row], sums: &mut [Row]) {
-        // Whole groups of four keys: scores of a group's other tokens are computed and never read.
-        for token in (self.tokens.start / TILE * TILE..self.tokens.end).step_by(TILE) {
-            let group = &mut scores[token..token + TILE];
-            if S::REGISTERS >= 32 {
-                self.scores::<S, REGS>(s, q, token, 0, group);
-            } else {
-                for at in (0..TOKENS).step_by(16) {
-                    self.scores::<S, 1>(s, q, token, at, group);
-                }
-            }
-        }
-        let correction = self.softmax(s, state, &mut scores[self.tokens.clone()]);
-        let scores = &scores[self.tokens.clone()];
-        let (tiles, rest) = self.v.as_chunks::<TILE>();
-        let (sum_tiles, sum_rest) = sums[..self.v.len()].as_chunks_mut::<TILE>();
-        for (v, sums) in tiles.iter().zip(sum_tiles) {
-            self.weigh_row_tile(s, scores, v, correction, state.first, sums);
-        }
-        for (v, sums) in rest.iter().zip(sum_rest) {
-            self.weigh_row_tile(s, scores, &[*v], correction, state.first, std::array::from_mut(sums));
-        }
-        state.first = false;
-    }
-
+impl Part<'_> {
     /// Scores of four keys from `token` on, scaled and biased, for the queries in `N` vectors from lane `at` on.
     #[inline(always)]
-    fn scores<S: Simd, const N: usize>(&self, s: S, q: &[Row], token: usize, at: usize, out: &mut [Row]) {
+    fn scores<S: Simd, const N: usize>(&self, s: S, q: &[Row], scale: f32, token: usize, at: usize, out: &mut [Row]) {
         // Four tokens from a multiple of four on are four lanes in a row.
         let lane = usize::from(LANES[token & 63] & 60);
         let mut sums = [[s.splat(0.0); N]; TILE];
@@ -114,13 +97,48 @@ impl Block<'_> {
                 }
             }
         }
-        let scale = s.splat(self.scale);
+        let scale = s.splat(scale);
         for j in 0..TILE {
             let bias = s.splat(self.bias.and_then(|bias| bias.get(token + j)).copied().unwrap_or(0.0));
             for i in 0..N {
                 s.store(&mut out[j][at + 16 * i..], s.fma(sums[j][i], scale, bias));
             }
         }
+    }
+}
+
+impl Block<'_> {
+    /// Adds these keys to a state and to the sums of weighted values `[head_dim][64]`. `scores` holds [`SCORES`] rows.
+    #[inline(always)]
+    pub(super) fn add<S: Simd>(&self, s: S, q: &[Row], state: &mut State<S>, scores: &mut [Row], sums: &mut [Row]) {
+        // Whole groups of four keys: scores of a group's other tokens are computed and never read.
+        let mut row = 0;
+        for part in &self.parts {
+            for token in (part.tokens.start / TILE * TILE..part.tokens.end).step_by(TILE) {
+                let group = &mut scores[row..row + TILE];
+                row += TILE;
+                if S::REGISTERS >= 32 {
+                    part.scores::<S, REGS>(s, q, self.scale, token, 0, group);
+                } else {
+                    for at in (0..TOKENS).step_by(16) {
+                        part.scores::<S, 1>(s, q, self.scale, token, at, group);
+                    }
+                }
+            }
+        }
+        // Where there are two parts, the first ends with a whole group: the block's keys are rows one behind the other.
+        let first = self.parts[0].tokens.start % TILE;
+        let scores = &mut scores[first..][..self.parts[0].tokens.len() + self.parts[1].tokens.len()];
+        let correction = self.softmax(s, state, scores);
+        let [(tiles, rest), (more_tiles, more_rest)] = [self.parts[0].v.as_chunks::<TILE>(), self.parts[1].v.as_chunks::<TILE>()];
+        let (sum_tiles, sum_rest) = sums[..self.parts[0].v.len()].as_chunks_mut::<TILE>();
+        for ((v, more), sums) in tiles.iter().zip(more_tiles).zip(sum_tiles) {
+            self.weigh_row_tile(s, scores, [v, more], correction, state.first, sums);
+        }
+        for ((v, more), sums) in rest.iter().zip(more_rest).zip(sum_rest) {
+            self.weigh_row_tile(s, scores, [&[*v], &[*more]], correction, state.first, std::array::from_mut(sums));
+        }
+        state.first = false;
     }
 
     /// Replaces scores by weights relative to the new maximum and returns what earlier weights must be multiplied by.
@@ -156,7 +174,7 @@ impl Block<'_> {
         &self,
         s: S,
         weights: &[Row],
-        v: &[Row; R],
+        v: [&[Row; R]; 2],
         correction: [S::F32; REGS],
         first: bool,
         sums: &mut [Row; R],
@@ -177,23 +195,26 @@ impl Block<'_> {
         &self,
         s: S,
         weights: &[Row],
-        v: &[Row; R],
+        v: [&[Row; R]; 2],
         at: usize,
         correction: &[S::F32; N],
         first: bool,
         sums: &mut [Row; R],
     ) {
         let mut totals = [[s.splat(0.0); N]; R];
-        for (lane, weights) in LANES[self.tokens.clone()].iter().zip(weights) {
-            let lane = usize::from(lane & 63);
-            let mut vectors = [s.splat(0.0); N];
-            for i in 0..N {
-                vectors[i] = s.load(&weights[at + 16 * i..]);
-            }
-            for r in 0..R {
-                let v = s.splat(v[r][lane]);
+        let (own, more) = weights.split_at(self.parts[0].tokens.len());
+        for ((part, weights), v) in self.parts.iter().zip([own, more]).zip(v) {
+            for (lane, weights) in LANES[part.tokens.clone()].iter().zip(weights) {
+                let lane = usize::from(lane & 63);
+                let mut vectors = [s.splat(0.0); N];
                 for i in 0..N {
-                    totals[r][i] = s.fma(v, vectors[i], totals[r][i]);
+                    vectors[i] = s.load(&weights[at + 16 * i..]);
+                }
+                for r in 0..R {
+                    let v = s.splat(v[r][lane]);
+                    for i in 0..N {
+                        totals[r][i] = s.fma(v, vectors[i], totals[r][i]);
+                    }
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Fused attention in f32 over panels: y = softmax(q·kᵀ·scale + key bias)·v, head by head, span by span.
 //!
-//! One call handles the 64 queries of a panel. Keys are taken a panel of 64 at a time with a running maximum, so memory does not grow
+//! One call handles the 64 queries of a panel. Keys are taken 64 at a time with a running maximum, so memory does not grow
 //! with the length of the sequence:
 //!
 //! | step | per block of up to 64 keys |
@@ -9,7 +9,8 @@
 //! | softmax | down the keys, one lane a query: maximum, 2^((s − max)·log₂e), sum |
 //! | P·V | 4 features × 64 queries at a time: per key, 4 loads of p, 4 broadcasts of v, 16 fma |
 //!
-//! Numbers do not depend on the thread, the split by heads or the tier; sums over keys restart at each block. A query whose keys are all
+//! Numbers do not depend on the thread, the split by heads, the tier or the place of a sequence in the panels; sums over keys restart
+//! every 64 keys of a sequence. A query whose keys are all
 //! biased by −∞ gives NaN, as the formula does; with a finite bias (f32::MIN too) it attends to all of them evenly.
 
 mod block;
@@ -40,7 +41,7 @@ pub struct AttentionF32<'a> {
 impl AttentionF32<'_> {
     /// f32 values of scratch that [`run`](Self::run) needs.
     pub fn scratch_len(head_dim: usize) -> usize {
-        (TOKENS + head_dim) * TOKENS
+        (block::SCORES + head_dim) * TOKENS
     }
 
     /// Computes some heads for the queries of panel number `panel`.
@@ -117,7 +118,7 @@ impl SimdOp for Heads<'_> {
     #[inline(always)]
     fn eval<S: Simd>(self, s: S) {
         let AttentionF32 { head_dim, scale, spans, key_bias, .. } = *self.attention;
-        let (scores, sums) = self.scratch.as_chunks_mut::<TOKENS>().0.split_at_mut(TOKENS);
+        let (scores, sums) = self.scratch.as_chunks_mut::<TOKENS>().0.split_at_mut(block::SCORES);
         let first_token = self.panel * TOKENS;
         for (head, y) in self.heads.zip(self.y.chunks_exact_mut(head_dim * TOKENS)) {
             y.fill(0.0);
@@ -130,16 +131,21 @@ impl SimdOp for Heads<'_> {
                     continue;
                 }
                 let mut state = block::State::new(s);
-                for key_panel in start / TOKENS..end.div_ceil(TOKENS) {
-                    let offset = key_panel * self.features * TOKENS;
-                    let base = key_panel * TOKENS;
-                    let block = block::Block {
-                        k: self.k[offset..][rows.clone()].as_chunks::<TOKENS>().0,
-                        v: self.v[offset..][rows.clone()].as_chunks::<TOKENS>().0,
-                        tokens: start.max(base) - base..end.min(base + TOKENS) - base,
-                        bias: key_bias.map(|bias| &bias[base..]),
-                        scale,
+                for first in (start..end).step_by(TOKENS) {
+                    let last = end.min(first + TOKENS);
+                    let edge = last.min((first / TOKENS + 1) * TOKENS);
+                    let part = |keys: Range<usize>| {
+                        // An empty second part stands at the end of the first's panel.
+                        let base = if keys.is_empty() { first / TOKENS } else { keys.start / TOKENS } * TOKENS;
+                        let offset = base * self.features;
+                        block::Part {
+                            k: self.k[offset..][rows.clone()].as_chunks::<TOKENS>().0,
+                            v: self.v[offset..][rows.clone()].as_chunks::<TOKENS>().0,
+                            tokens: keys.start - base..keys.end - base,
+                            bias: key_bias.map(|bias| &bias[base..]),
+                        }
                     };
+                    let block = block::Block { parts: [part(first..edge), part(edge..last)], scale };
                     block.add(s, q, &mut state, scores, sums);
                 }
                 state.finish(s, sums, lanes, y.as_chunks_mut::<TOKENS>().0);

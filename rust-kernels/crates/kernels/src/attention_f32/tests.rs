@@ -112,6 +112,31 @@ impl Case {
 }
 
 #[test]
+fn a_sequence_gets_the_same_bits_wherever_it_lies() {
+    let mut rng = Rng::from_env(56);
+    for (head_dim, len) in [(5, 1), (8, 64), (16, 75), (4, 200)] {
+        let alone = Case::new(&mut rng, 2, head_dim, &[len]);
+        for before in [1, 2, 3, 37, 61, 63, 64, 130] {
+            let mut moved = Case::new(&mut rng, 2, head_dim, &[before, len, 9]);
+            for token in 0..len {
+                for feature in 0..2 * head_dim {
+                    let (from, to) = (alone.at(token, feature), moved.at(before + token, feature));
+                    (moved.q[to], moved.k[to], moved.v[to]) = (alone.q[from], alone.k[from], alone.v[from]);
+                }
+            }
+            let panels =
+                |case: &Case| -> Vec<f32> { (0..case.panels).flat_map(|panel| case.run(Isa::best(), panel, 0..2, Edge::End)).collect() };
+            let (want, got) = (panels(&alone), panels(&moved));
+            for token in 0..len {
+                let row = |case: &Case, y: &[f32], token| (0..2 * head_dim).map(|f| y[case.at(token, f)]).collect::<Vec<_>>();
+                let name = format!("token {token} of {len} behind {before}");
+                assert_same_bits(&name, &row(&moved, &got, before + token), &row(&alone, &want, token));
+            }
+        }
+    }
+}
+
+#[test]
 fn every_tier_matches_f64_for_many_head_sizes_and_lengths() {
     let mut rng = Rng::from_env(51);
     for (head_dim, lens) in [

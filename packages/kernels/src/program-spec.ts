@@ -82,6 +82,9 @@ export interface Code {
   readonly zero: number;
 }
 
+/** How the range of a token becomes its code: zero inside, or ± the greatest magnitude with zero at 128. */
+export type TokenForm = 'asymmetric' | 'symmetric';
+
 /** Added to a product before the activation: the destination's old content, or another f32 panel buffer. */
 export type ResidualRef = 'in_place' | { readonly buffer: number };
 
@@ -131,6 +134,8 @@ export type Step =
       readonly act?: Activation;
       readonly code?: Code | null;
       readonly table?: WeightIndex | null;
+      /** Steps and zero points of x's tokens, f32 panels of one feature, and Σ of each row's weights. */
+      readonly tokens?: { readonly step: BufferIndex; readonly zero: BufferIndex; readonly sums: WeightIndex } | null;
     }
   | {
       readonly op: 'linear_bf16';
@@ -151,6 +156,14 @@ export type Step =
       readonly code?: Code | null;
     }
   | { readonly op: 'quantize'; readonly x: BufferIndex; readonly y: BufferIndex; readonly code: Code }
+  | {
+      readonly op: 'quantize_tokens';
+      readonly x: BufferIndex;
+      readonly y: BufferIndex;
+      readonly step: BufferIndex;
+      readonly zero: BufferIndex;
+      readonly form: TokenForm;
+    }
   | { readonly op: 'dequantize'; readonly x: BufferIndex; readonly y: BufferIndex; readonly code: Code }
   | { readonly op: 'narrow' | 'widen'; readonly x: BufferIndex; readonly y: BufferIndex }
   | {

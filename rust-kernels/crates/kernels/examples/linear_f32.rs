@@ -53,8 +53,9 @@ fn main() {
                     let rows = piece * ROWS..m.min((piece + 1) * ROWS);
                     let part = rows.start * TOKENS..rows.end * TOKENS;
                     let ys = ys.iter_mut().zip(&xs);
-                    let mut ios: Vec<_> =
-                        ys.map(|(y, x)| Io { x: x.f32s(), y: &mut y.f32s_mut()[part.clone()], residual: Residual::None }).collect();
+                    let mut ios: Vec<_> = ys
+                        .map(|(y, x)| Io { x: x.f32s(), codes: None, y: &mut y.f32s_mut()[part.clone()], residual: Residual::None })
+                        .collect();
                     linear.run(isa, rows, &mut ios).expect("the operands fit");
                 });
                 let speed = (products * TOKENS * panels) as f64 / seconds / 1e9;

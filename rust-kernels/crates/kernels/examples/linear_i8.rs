@@ -50,7 +50,7 @@ fn main() {
             } else {
                 WeightI8::Sparse(Sparse4x1U8S8::view(m, k, &packed).expect("just packed"))
             };
-            let layer = LinearI8 { weight, init: &init, mul: &mul, add: &add, act: Activation::None, code: None, table: None };
+            let layer = LinearI8 { weight, init: &init, mul: &mul, add: &add, act: Activation::None, code: None, table: None, sums: None };
             for panels in [1usize, 2, 6] {
                 let xs: Vec<_> = (0..panels).map(|_| Aligned::new(&rng.bytes(k * TOKENS))).collect();
                 let mut ys: Vec<_> = (0..panels).map(|_| Aligned::new(&vec![0; m * TOKENS])).collect();
@@ -63,7 +63,8 @@ fn main() {
                     let cells = rows.start * TOKENS..rows.end * TOKENS;
                     let group = group * MAX_PANELS..panels.min((group + 1) * MAX_PANELS);
                     let both = xs[group.clone()].iter().zip(&mut ys[group]);
-                    let mut ios: Vec<_> = both.map(|(x, y)| Io { x, y: &mut y[cells.clone()], residual: Residual::None }).collect();
+                    let mut ios: Vec<_> =
+                        both.map(|(x, y)| Io { x, codes: None, y: &mut y[cells.clone()], residual: Residual::None }).collect();
                     layer.run_u8(isa, rows, &mut ios, &mut scratch).expect("the operands fit");
                 });
                 let tokens = (TOKENS * panels) as f64;

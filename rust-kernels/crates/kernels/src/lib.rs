@@ -21,6 +21,7 @@ pub mod linear_f32;
 pub mod linear_i8;
 pub mod panel;
 pub mod quantize;
+pub mod quantize_tokens;
 pub mod rows;
 #[allow(dead_code, unused_imports, reason = "the kernels that multiply on tiles come next")]
 mod tiles;

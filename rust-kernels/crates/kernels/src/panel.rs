@@ -22,11 +22,22 @@ pub enum Residual<'a> {
     InPlace,
 }
 
+/// How the u8 codes of a panel are read where each token has a range of its own: real = (code − zero) · step.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenCodes<'a> {
+    /// Distance of two codes of each token, `[64]` in lane order.
+    pub step: &'a [f32],
+    /// Code of zero of each token, a whole number, `[64]` in lane order.
+    pub zero: &'a [f32],
+}
+
 /// One panel's worth of input and output of a linear kernel.
 #[derive(Debug)]
 pub struct Io<'a, X, Y> {
     /// Whole input panel, `[K][64]`.
     pub x: &'a [X],
+    /// Given exactly where 8-bit inputs are coded token by token.
+    pub codes: Option<TokenCodes<'a>>,
     /// The output rows that are computed, `[rows][64]`.
     pub y: &'a mut [Y],
     /// Added to the product.

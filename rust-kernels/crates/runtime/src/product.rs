@@ -124,7 +124,7 @@ impl Product {
         }
         let zeros = vec![0; self.m];
         let linear = |mul, add| -> Result<LinearI8<'_>> {
-            Ok(LinearI8 { weight: self.weight()?, init: &zeros, mul, add, act: Activation::None, code: None, table: None })
+            Ok(LinearI8 { weight: self.weight()?, init: &zeros, mul, add, act: Activation::None, code: None, table: None, sums: None })
         };
         let columns = Columns { x, n, shift: 0, mask: 255 };
         match y {
@@ -202,7 +202,7 @@ impl Product {
                 columns.copy(range(panel), target);
             }
             let pairs = x_panels.chunks_exact(inputs).zip(y_panels.chunks_exact_mut(outputs)).take(count);
-            let mut ios: Vec<_> = pairs.map(|(x, y)| Io { x, y, residual: Residual::None }).collect();
+            let mut ios: Vec<_> = pairs.map(|(x, y)| Io { x, codes: None, y, residual: Residual::None }).collect();
             kernel(0..self.m, &mut ios, &mut scratch).map_err(refused)?;
             for (panel, y) in y_panels.chunks_exact(outputs).take(count).enumerate() {
                 for (row, y) in y.chunks_exact(TOKENS).enumerate() {

@@ -160,6 +160,28 @@ pub struct Code {
     pub zero: i32,
 }
 
+/// Where the codes of an input that is quantised token by token come from.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokensRef {
+    /// Distance of two codes of each token: f32 panels of one feature.
+    pub step: Buf,
+    /// Code of zero of each token: f32 panels of one feature.
+    pub zero: Buf,
+    /// Σ of each row's weights, s32.
+    pub sums: Weight,
+}
+
+/// How the range of a token becomes its code.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenForm {
+    /// Least to greatest value, zero inside.
+    Asymmetric,
+    /// ± the greatest magnitude, zero at 128.
+    Symmetric,
+}
+
 /// What is added to a product.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -223,6 +245,7 @@ pub enum Step {
     /// u8 × s8 product. f = (acc + init[m])·mul[m] + add[m] (one fma), then residual, activation and code:
     /// f32 y: act(f + residual). 8-bit y without `act`: mul and add already hold the code. With `act`: `code` quantises act(f).
     /// With `table` (weight, 256 bytes): q = saturate_u8(round(f)) looks up the output byte.
+    /// With `tokens`: f = (acc + init[m] − zero[t]·sums[m])·mul[m]·step[t] + add[m], for f32 y.
     LinearI8 {
         weight: Weight,
         x: Buf,
@@ -235,11 +258,15 @@ pub enum Step {
         act: Activation,
         code: Option<Code>,
         table: Option<Weight>,
+        #[serde(default)]
+        tokens: Option<TokensRef>,
     },
     /// Normalises x f32 over its features, in place; optionally also writes 8-bit codes.
     LayerNorm { x: Buf, gamma: Weight, beta: Weight, epsilon: f32, quantized: Option<Buf>, code: Option<Code> },
     /// f32 panel to u8 or s8 panel.
     Quantize { x: Buf, y: Buf, code: Code },
+    /// f32 panel to u8 panel, each token by its own range; its step and code of zero are f32 panels of one feature.
+    QuantizeTokens { x: Buf, y: Buf, step: Buf, zero: Buf, form: TokenForm },
     /// u8 or s8 panel to f32 panel.
     Dequantize { x: Buf, y: Buf, code: Code },
     /// f32 panel to bf16 panel, to nearest even; magnitudes below 2⁻⁵⁶ become zero.

@@ -77,7 +77,7 @@ impl Case {
             1 => Residual::Panel(&residuals[i]),
             _ => Residual::InPlace,
         };
-        let mut ios: Vec<_> = ys.iter_mut().zip(&xs).enumerate().map(|(i, (y, x))| Io { x, y, residual: residual(i) }).collect();
+        let mut ios: Vec<_> = ys.iter_mut().zip(&xs).enumerate().map(|(i, (y, x))| Io { x, codes: None, y, residual: residual(i) }).collect();
         LinearBf16 { weight, bias: self.bias.as_deref(), act }.run_f32(isa, rows, &mut ios).unwrap();
         ys.iter().map(|y| y.to_vec()).collect()
     }
@@ -226,7 +226,7 @@ fn bf16_outputs_are_the_rounded_f32_outputs_after_the_activation() {
             let mut y = Guarded::new(m * TOKENS, 7u16, Edge::End);
             let residual = Residual::Panel(&case.residuals[0]);
             let linear = LinearBf16 { weight, bias: case.bias.as_deref(), act: Activation::GeluErf };
-            linear.run_bf16(isa, 0..m, &mut [Io { x: &case.xs[0], y: &mut y, residual }]).unwrap();
+            linear.run_bf16(isa, 0..m, &mut [Io { x: &case.xs[0], codes: None, y: &mut y, residual }]).unwrap();
             for row in 0..m {
                 for token in 0..TOKENS {
                     let value = want[row * TOKENS + lane_of(token)];
@@ -258,7 +258,7 @@ fn wrong_lengths_ranges_panel_counts_and_residuals_are_refused() {
     let x = vec![0; 3 * TOKENS];
     let run = |rows: Range<usize>, x: &[u16], y_rows: usize, panels: usize| {
         let mut ys = vec![vec![0.0; y_rows * TOKENS]; panels];
-        let mut ios: Vec<_> = ys.iter_mut().map(|y| Io { x, y, residual: Residual::None }).collect();
+        let mut ios: Vec<_> = ys.iter_mut().map(|y| Io { x, codes: None, y, residual: Residual::None }).collect();
         linear.run_f32(Isa::best(), rows, &mut ios)
     };
     assert_eq!(run(16..40, &x, 24, 1), Ok(()));
@@ -270,10 +270,10 @@ fn wrong_lengths_ranges_panel_counts_and_residuals_are_refused() {
     assert!(matches!(run(0..16, &x, 16, 0), Err(KernelError::Invalid { name: "ios", .. })));
     assert!(matches!(run(0..16, &x, 16, 5), Err(KernelError::Invalid { name: "ios", .. })));
     let mut y = vec![0u16; 16 * TOKENS];
-    let in_place = linear.run_bf16(Isa::best(), 0..16, &mut [Io { x: &x, y: &mut y, residual: Residual::InPlace }]);
+    let in_place = linear.run_bf16(Isa::best(), 0..16, &mut [Io { x: &x, codes: None, y: &mut y, residual: Residual::InPlace }]);
     assert!(matches!(in_place, Err(KernelError::Invalid { name: "residual", .. })));
     let short = LinearBf16 { bias: Some(&[0.0; 39]), ..linear };
-    assert!(short.run_f32(Isa::best(), 0..0, &mut [Io { x: &x, y: &mut [], residual: Residual::None }]).is_err());
+    assert!(short.run_f32(Isa::best(), 0..0, &mut [Io { x: &x, codes: None, y: &mut [], residual: Residual::None }]).is_err());
 }
 
 #[test]
@@ -299,7 +299,7 @@ fn broken_packed_weights_are_refused() {
             if let Ok(view) = Sparse4x1Bf16::view(m, k, &bad) {
                 let (x, mut y) = (vec![0; k * TOKENS], vec![0.0; m * TOKENS]);
                 let linear = LinearBf16 { weight: WeightBf16::Sparse(view), bias: None, act: Activation::None };
-                linear.run_f32(Isa::best(), 0..m, &mut [Io { x: &x, y: &mut y, residual: Residual::None }]).unwrap();
+                linear.run_f32(Isa::best(), 0..m, &mut [Io { x: &x, codes: None, y: &mut y, residual: Residual::None }]).unwrap();
             }
         }
     }

@@ -52,6 +52,7 @@ impl Case {
             .zip(&residuals)
             .map(|((y, x), residual)| Io {
                 x,
+                codes: None,
                 y,
                 residual: [Residual::None, Residual::Panel(residual), Residual::InPlace][usize::from(mode)].by_ref(),
             })
@@ -194,7 +195,7 @@ fn wrong_lengths_ranges_and_panel_counts_are_refused() {
     let x = vec![0.0; 3 * TOKENS];
     let run = |rows: Range<usize>, x: &[f32], y_rows: usize, panels: usize| {
         let mut ys = vec![vec![0.0; y_rows * TOKENS]; panels];
-        let mut ios: Vec<_> = ys.iter_mut().map(|y| Io { x, y, residual: Residual::None }).collect();
+        let mut ios: Vec<_> = ys.iter_mut().map(|y| Io { x, codes: None, y, residual: Residual::None }).collect();
         linear.run(Isa::best(), rows, &mut ios)
     };
     assert_eq!(run(12..24, &x, 12, 1), Ok(()));
@@ -206,7 +207,7 @@ fn wrong_lengths_ranges_and_panel_counts_are_refused() {
     assert!(matches!(run(0..12, &x, 12, 0), Err(KernelError::Invalid { name: "ios", .. })));
     assert!(matches!(run(0..12, &x, 12, 5), Err(KernelError::Invalid { name: "ios", .. })));
     let short = LinearF32 { bias: Some(&[0.0; 23]), ..linear };
-    assert!(short.run(Isa::best(), 0..0, &mut [Io { x: &x, y: &mut [], residual: Residual::None }]).is_err());
+    assert!(short.run(Isa::best(), 0..0, &mut [Io { x: &x, codes: None, y: &mut [], residual: Residual::None }]).is_err());
 }
 
 #[test]
@@ -230,7 +231,7 @@ fn broken_packed_weights_are_refused() {
             if let Ok(view) = Sparse4x1F32::view(9, 20, &bad) {
                 let (x, mut y) = (vec![1.0; 20 * TOKENS], vec![0.0; 9 * TOKENS]);
                 let linear = LinearF32 { weight: WeightF32::Sparse(view), bias: None, act: Activation::None };
-                linear.run(Isa::best(), 0..9, &mut [Io { x: &x, y: &mut y, residual: Residual::None }]).unwrap();
+                linear.run(Isa::best(), 0..9, &mut [Io { x: &x, codes: None, y: &mut y, residual: Residual::None }]).unwrap();
             }
         }
     }

@@ -153,7 +153,7 @@ fn interleave_panel(token: Avx2, x: &[u8], copy: &mut [u8]) {
 fn finish<Y: Element>(token: Avx2, epilogue: &Epilogue<'_>, row: usize, at: usize, block: &[[i32; TOKENS]], io: &mut Io<'_, u8, Y>) {
     for (i, acc) in block.iter().enumerate() {
         let acc = each!([0, 16, 32, 48], |lane| token.load_i32(&acc[lane..lane + 16]));
-        epilogue.finish(token, row + i, &[acc], &io.residual, io.y, at + i);
+        epilogue.finish(token, row + i, &[acc], io, at + i);
     }
 }
 

@@ -62,7 +62,7 @@ fn sparse_rows<Y: Element>(
             for row in (first..last).step_by(4) {
                 // SAFETY: the view has checked that every index is below k, and x holds k rows of 64 bytes.
                 let acc = unsafe { sparse_block(weight.block(row / 4), io.x.as_ptr(), start(init, row)) };
-                epilogue.finish(token, row, &acc, &io.residual, io.y, row - rows.start);
+                epilogue.finish(token, row, &acc, io, row - rows.start);
             }
         }
         first = last;
@@ -168,15 +168,15 @@ fn dense_rows<Y: Element>(
         for (io, x) in ios.iter_mut().zip(scratch.chunks_exact(quads * QUAD)) {
             let mut row = first;
             while row < last {
-                let (at, residual) = (row - rows.start, &io.residual);
+                let at = row - rows.start;
                 match last - row {
-                    TILE.. => epilogue.finish(token, row, &dense_tile::<TILE, 3>(weight, row, x, start(init, row)), residual, io.y, at),
-                    4.. => epilogue.finish(token, row, &dense_tile::<4, 2>(weight, row, x, start(init, row)), residual, io.y, at),
-                    2.. => epilogue.finish(token, row, &dense_tile::<2, 1>(weight, row, x, start(init, row)), residual, io.y, at),
+                    TILE.. => epilogue.finish(token, row, &dense_tile::<TILE, 3>(weight, row, x, start(init, row)), io, at),
+                    4.. => epilogue.finish(token, row, &dense_tile::<4, 2>(weight, row, x, start(init, row)), io, at),
+                    2.. => epilogue.finish(token, row, &dense_tile::<2, 1>(weight, row, x, start(init, row)), io, at),
                     // The last row of an odd number: its pair's second row is padding.
                     _ => {
                         let acc = dense_tile::<2, 1>(weight, row, x, [[_mm512_set1_epi32(init[row]); 4]; 2]);
-                        epilogue.finish(token, row, &[acc[0]], residual, io.y, at);
+                        epilogue.finish(token, row, &[acc[0]], io, at);
                     }
                 }
                 row += match last - row {

@@ -30,8 +30,22 @@ pub(super) fn call<Y: Element>(
     if !(1..=MAX_PANELS).contains(&ios.len()) {
         return invalid("ios", format!("expected 1 to {MAX_PANELS} panels, got {}", ios.len()));
     }
+    if let Some(sums) = linear.sums {
+        expect_len("sums", sums.len(), m)?;
+        if Y::CODED {
+            return invalid("sums", format!("inputs coded token by token give f32, not {}", Y::NAME));
+        }
+    }
     for io in ios {
         expect_len("x", io.x.len(), k * TOKENS)?;
+        match io.codes {
+            Some(codes) if linear.sums.is_some() => {
+                expect_len("step", codes.step.len(), TOKENS)?;
+                expect_len("zero", codes.zero.len(), TOKENS)?;
+            }
+            None if linear.sums.is_none() => {}
+            _ => return invalid("codes", "codes of tokens and sums of weights go together".into()),
+        }
         expect_len("y", io.y.len(), rows.len() * TOKENS)?;
         match io.residual {
             Residual::Panel(panel) => expect_len("residual", panel.len(), rows.len() * TOKENS)?,

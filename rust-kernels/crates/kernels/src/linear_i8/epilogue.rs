@@ -7,7 +7,7 @@ use super::LinearI8;
 use super::element::Element;
 use super::tier::Tier;
 use crate::dot_u8s8::each;
-use crate::panel::{Residual, TOKENS};
+use crate::panel::{Io, Residual, TOKENS, TokenCodes};
 use crate::{Activation, Code};
 
 /// What a kernel does with the accumulators of its output rows.
@@ -18,12 +18,13 @@ pub(super) struct Epilogue<'a> {
     act: Activation,
     code: Option<Code>,
     table: Option<&'a [u8; 256]>,
+    sums: &'a [i32],
 }
 
 impl<'a> Epilogue<'a> {
     pub fn new(linear: &LinearI8<'a>) -> Self {
-        let LinearI8 { mul, add, act, code, table, .. } = *linear;
-        Epilogue { mul, add, act, code, table }
+        let LinearI8 { mul, add, act, code, table, sums, .. } = *linear;
+        Epilogue { mul, add, act, code, table, sums: sums.unwrap_or_default() }
     }
 
     /// Finishes output rows `row..row + R`, which are rows `at..at + R` of `y` and of a residual panel.
@@ -33,40 +34,66 @@ impl<'a> Epilogue<'a> {
         simd: S,
         row: usize,
         acc: &[[S::I32; 4]; R],
-        residual: &Residual<'_>,
-        y: &mut [Y],
+        io: &mut Io<'_, u8, Y>,
+        at: usize,
+    ) {
+        // Chosen once for R rows, so that accumulators stay in registers.
+        match io.codes {
+            None => self.finish_scaled(simd, row, acc, Shared, io, at),
+            Some(codes) if !Y::CODED => {
+                self.finish_scaled(simd, row, acc, PerToken { codes, sums: &self.sums[row..row + R] }, io, at);
+            }
+            Some(_) => {} // refused by the entry
+        }
+    }
+
+    #[inline(always)]
+    fn finish_scaled<S: Tier, Y: Element, C: Scaling, const R: usize>(
+        &self,
+        simd: S,
+        row: usize,
+        acc: &[[S::I32; 4]; R],
+        scaling: C,
+        io: &mut Io<'_, u8, Y>,
         at: usize,
     ) {
         let cells = at * TOKENS..(at + R) * TOKENS;
-        let y = &mut y[cells.clone()];
-        // Chosen once for R rows, so that accumulators stay in registers.
-        match residual {
-            Residual::None => self.rows(simd, row, acc, Nothing, y),
-            Residual::Panel(panel) => self.rows(simd, row, acc, Panel(&panel[cells]), y),
-            Residual::InPlace if !Y::CODED => self.rows(simd, row, acc, InPlace, y),
+        let y = &mut io.y[cells.clone()];
+        match &io.residual {
+            Residual::None => self.rows(simd, row, acc, scaling, Nothing, y),
+            Residual::Panel(panel) => self.rows(simd, row, acc, scaling, Panel(&panel[cells]), y),
+            Residual::InPlace if !Y::CODED => self.rows(simd, row, acc, scaling, InPlace, y),
             Residual::InPlace => {} // refused by the entry
         }
     }
 
     #[inline(always)]
-    fn rows<S: Tier, Y: Element, A: Addend, const R: usize>(&self, simd: S, row: usize, acc: &[[S::I32; 4]; R], addend: A, y: &mut [Y]) {
+    fn rows<S: Tier, Y: Element, C: Scaling, A: Addend, const R: usize>(
+        &self,
+        simd: S,
+        row: usize,
+        acc: &[[S::I32; 4]; R],
+        scaling: C,
+        addend: A,
+        y: &mut [Y],
+    ) {
         let (mul, add) = (&self.mul[row..row + R], &self.add[row..row + R]);
         if self.act != Activation::None {
             for i in 0..R {
                 let y = &mut y[i * TOKENS..(i + 1) * TOKENS];
-                let f = addend.add(simd, i, scale(simd, acc[i], mul[i], add[i]), y);
+                let f = addend.add(simd, i, scaling.scale(simd, i, acc[i], mul[i], add[i]), y);
                 Y::store(simd, y, self.activate(simd, f));
             }
         } else if let Some(table) = self.table {
             for i in 0..R {
                 let y = &mut y[i * TOKENS..(i + 1) * TOKENS];
-                let f = addend.add(simd, i, scale(simd, acc[i], mul[i], add[i]), y);
+                let f = addend.add(simd, i, scaling.scale(simd, i, acc[i], mul[i], add[i]), y);
                 Y::store_by_table(simd, y, f, table);
             }
         } else {
             for i in 0..R {
                 let y = &mut y[i * TOKENS..(i + 1) * TOKENS];
-                let f = addend.add(simd, i, scale(simd, acc[i], mul[i], add[i]), y);
+                let f = addend.add(simd, i, scaling.scale(simd, i, acc[i], mul[i], add[i]), y);
                 Y::store(simd, y, f);
             }
         }
@@ -82,11 +109,43 @@ impl<'a> Epilogue<'a> {
     }
 }
 
-/// fma(acc, mul, add)
-#[inline(always)]
-fn scale<S: Tier>(simd: S, acc: [S::I32; 4], mul: f32, add: f32) -> [S::F32; 4] {
-    let (mul, add) = (simd.splat(mul), simd.splat(add));
-    each!(acc, |acc| simd.fma(simd.to_f32(acc), mul, add))
+/// From accumulators to f.
+trait Scaling: Copy {
+    /// f of row `i` of the rows that are finished together.
+    fn scale<S: Tier>(self, simd: S, i: usize, acc: [S::I32; 4], mul: f32, add: f32) -> [S::F32; 4];
+}
+
+/// fma(acc, mul, add): all tokens are coded alike.
+#[derive(Clone, Copy)]
+struct Shared;
+
+/// fma(acc − zero\[token\]·sum, mul · step\[token\], add).
+#[derive(Clone, Copy)]
+struct PerToken<'a> {
+    codes: TokenCodes<'a>,
+    /// Of the rows that are finished together.
+    sums: &'a [i32],
+}
+
+impl Scaling for Shared {
+    #[inline(always)]
+    fn scale<S: Tier>(self, simd: S, _i: usize, acc: [S::I32; 4], mul: f32, add: f32) -> [S::F32; 4] {
+        let (mul, add) = (simd.splat(mul), simd.splat(add));
+        each!(acc, |acc| simd.fma(simd.to_f32(acc), mul, add))
+    }
+}
+
+impl Scaling for PerToken<'_> {
+    #[inline(always)]
+    fn scale<S: Tier>(self, simd: S, i: usize, acc: [S::I32; 4], mul: f32, add: f32) -> [S::F32; 4] {
+        let (mul, add, sum) = (simd.splat(mul), simd.splat(add), simd.splat_i32(self.sums[i]));
+        let step = each!([0, 16, 32, 48], |at| simd.load(&self.codes.step[at..at + 16]));
+        let zero = each!([0, 16, 32, 48], |at| simd.to_i32(simd.load(&self.codes.zero[at..at + 16])));
+        each!([0, 1, 2, 3], |j| {
+            let centred = simd.sub_i32(acc[j], simd.mul_i32(zero[j], sum));
+            simd.fma(simd.to_f32(centred), simd.mul(mul, step[j]), add)
+        })
+    }
 }
 
 /// What is added to f before the activation.

@@ -9,7 +9,10 @@
 //! | `act` and `code` | saturate(round_even(fma(act(f), code.scale, code.zero))) |
 //! | `table` | table\[saturate_u8(round_even(f))\] |
 //!
-//! and act(f) for f32 outputs. NaN becomes the lowest code. Every tier and every split of the rows gives the same bits.
+//! and act(f) for f32 outputs.
+//!
+//! Inputs may be coded token by token ([`TokenCodes`](crate::panel::TokenCodes), `sums`), for f32 outputs: then
+//! f = fma(acc − zero\[t\]·sums\[m\], mul\[m\]·step\[t\], add\[m\]) + residual, where Σ w·(x − zero) is exact. NaN becomes the lowest code. Every tier and every split of the rows gives the same bits.
 
 #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
 mod avx2;
@@ -62,6 +65,8 @@ pub struct LinearI8<'a> {
     pub code: Option<Code>,
     /// Replaces activation and code by a lookup of the 8-bit code of f.
     pub table: Option<&'a [u8; 256]>,
+    /// Σ of each row's weights, `[M]`: given exactly when inputs are coded token by token.
+    pub sums: Option<&'a [i32]>,
 }
 
 impl LinearI8<'_> {

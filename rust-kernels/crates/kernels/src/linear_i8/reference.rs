@@ -42,5 +42,5 @@ fn add_product(acc: &mut [i32; TOKENS], w: i8, x: &[u8]) {
 
 fn finish<Y: Element>(epilogue: &Epilogue<'_>, row: usize, at: usize, acc: &[i32; TOKENS], io: &mut Io<'_, u8, Y>) {
     let lanes = std::array::from_fn(|j| std::array::from_fn(|lane| acc[lane_of(16 * j + lane)]));
-    epilogue.finish(Scalar, row, &[lanes], &io.residual, io.y, at);
+    epilogue.finish(Scalar, row, &[lanes], io, at);
 }

@@ -12,6 +12,7 @@ use neural_engine_kernels::linear_bf16::LinearBf16;
 use neural_engine_kernels::linear_f32::LinearF32;
 use neural_engine_kernels::linear_i8::LinearI8;
 use neural_engine_kernels::panel::TOKENS;
+use neural_engine_kernels::quantize_tokens::TokenForm;
 use neural_engine_kernels::tokens::{Span, TokenMap};
 use neural_engine_kernels::{Activation, Code, KernelError};
 use std::cell::Cell;
@@ -43,6 +44,13 @@ pub(super) fn act(act: program::Activation) -> Activation {
         program::Activation::Relu => Activation::Relu,
         program::Activation::Tanh => Activation::Tanh,
         program::Activation::Sigmoid => Activation::Sigmoid,
+    }
+}
+
+pub(super) fn token_form(form: program::TokenForm) -> TokenForm {
+    match form {
+        program::TokenForm::Asymmetric => TokenForm::Asymmetric,
+        program::TokenForm::Symmetric => TokenForm::Symmetric,
     }
 }
 
@@ -78,7 +86,7 @@ pub(super) fn linear_bf16<'p>(prepared: &'p Prepared, op: &Op) -> Result<LinearB
 }
 
 pub(super) fn linear_i8<'p>(prepared: &'p Prepared, op: &Op) -> Result<LinearI8<'p>> {
-    let Op::LinearI8 { weight, init, mul, add, act: activation, code: output, table, .. } = *op else {
+    let Op::LinearI8 { weight, init, mul, add, act: activation, code: output, table, tokens, .. } = *op else {
         return Err(wrong_division(op));
     };
     let table = match table {
@@ -93,6 +101,7 @@ pub(super) fn linear_i8<'p>(prepared: &'p Prepared, op: &Op) -> Result<LinearI8<
         act: act(activation),
         code: output.map(code),
         table,
+        sums: tokens.map(|tokens| constant(prepared, tokens.sums)).transpose()?,
     })
 }
 

@@ -1,6 +1,6 @@
 //! One step on one thread: operands to slices, then one kernel call.
 
-use super::kernel::{act, bug, clear_gaps, code, constant, linear_bf16, linear_f32, linear_i8, spans_of, wrong_division};
+use super::kernel::{act, bug, clear_gaps, code, constant, linear_bf16, linear_f32, linear_i8, spans_of, token_form, wrong_division};
 use super::memory::{Bases, Place};
 use super::{MAX_PANELS, Run, share};
 use crate::bytes::{Plain, view_mut};
@@ -8,7 +8,7 @@ use crate::error::{ErrorCode, Result, RuntimeError};
 use crate::program::DType;
 use crate::validate::MAX_OPERANDS;
 use crate::validate::buffers::{Panels, Rows, SpaceSize};
-use crate::validate::op::{Op, ResidualOp};
+use crate::validate::op::{Op, ResidualOp, TokensOp};
 use neural_engine_generic::{GenericError, RawTensor, RawTensorMut};
 use neural_engine_kernels::attention_f32::AttentionF32;
 use neural_engine_kernels::attention_i8::AttentionI8;
@@ -18,8 +18,9 @@ use neural_engine_kernels::layer_norm::LayerNorm;
 use neural_engine_kernels::linear_bf16::LinearBf16;
 use neural_engine_kernels::linear_f32::ROW_GRANULE as F32_GRANULE;
 use neural_engine_kernels::linear_i8::LinearI8;
-use neural_engine_kernels::panel::{Io, Residual, TOKENS};
+use neural_engine_kernels::panel::{Io, Residual, TOKENS, TokenCodes};
 use neural_engine_kernels::quantize::{CodesRef, dequantize, quantize};
+use neural_engine_kernels::quantize_tokens::quantize_tokens;
 use neural_engine_kernels::tokens::{Mask, TokenMap};
 use neural_engine_kernels::{KernelError, activate, add, bf16, rows};
 use std::cell::Cell;
@@ -72,11 +73,11 @@ impl<'r> Thread<'r> {
             Op::Linear { x, y, residual, .. } => {
                 let linear = linear_f32(self.run.prepared, op)?;
                 let rows = 0..linear.weight.rows();
-                self.product(x, y, residual, rows.clone(), unit, |_, ios| linear.run(isa, rows.clone(), ios))
+                self.product(x, &None, y, residual, rows.clone(), unit, |_, ios| linear.run(isa, rows.clone(), ios))
             }
-            Op::LinearI8 { x, y, residual, .. } => {
+            Op::LinearI8 { x, y, residual, tokens, .. } => {
                 let linear = linear_i8(self.run.prepared, op)?;
-                self.product_i8(&linear, x, y, residual, 0..linear.weight.m(), unit)
+                self.product_i8(&linear, x, tokens, y, residual, 0..linear.weight.m(), unit)
             }
             Op::LinearBf16 { x, y, residual, .. } => {
                 let linear = linear_bf16(self.run.prepared, op)?;
@@ -164,6 +165,13 @@ impl<'r> Thread<'r> {
                 let values = unsafe { self.bases.read(x, place) };
                 quantize(isa, code(*output), values, self.codes(y, place))
             }),
+            Op::QuantizeTokens { x, y, step, zero, form } => each(unit, |place| {
+                // SAFETY: see the top of the function.
+                let (x, y) = unsafe { (self.bases.read(x, place), self.bases.write(y, place)) };
+                // SAFETY: see the top of the function.
+                let (step, zero) = unsafe { (self.bases.write(step, place), self.bases.write(zero, place)) };
+                quantize_tokens(isa, token_form(*form), x, y, step, zero)
+            }),
             Op::Dequantize { x, y, code: input } => each(unit, |place| {
                 // SAFETY: see the top of the function; the dtype chooses the sign.
                 unsafe {
@@ -197,15 +205,15 @@ impl<'r> Thread<'r> {
                 let granules = share(all.div_ceil(F32_GRANULE), self.thread, threads);
                 let rows = (granules.start * F32_GRANULE).min(all)..(granules.end * F32_GRANULE).min(all);
                 for unit in groups(map.panels(), &rows) {
-                    self.product(x, y, residual, rows.clone(), unit, |_, ios| linear.run(isa, rows.clone(), ios))?;
+                    self.product(x, &None, y, residual, rows.clone(), unit, |_, ios| linear.run(isa, rows.clone(), ios))?;
                 }
                 Ok(())
             }
-            Op::LinearI8 { x, y, residual, .. } => {
+            Op::LinearI8 { x, y, residual, tokens, .. } => {
                 let linear = linear_i8(self.run.prepared, op)?;
                 let rows = linear.weight.rows_of(self.thread, threads);
                 for unit in groups(map.panels(), &rows) {
-                    self.product_i8(&linear, x, y, residual, rows.clone(), unit)?;
+                    self.product_i8(&linear, x, tokens, y, residual, rows.clone(), unit)?;
                 }
                 Ok(())
             }
@@ -303,9 +311,11 @@ impl<'r> Thread<'r> {
     }
 
     /// One product of up to four panels; `y` and the residual are cut to `rows`.
+    #[expect(clippy::too_many_arguments, reason = "the operands of a product")]
     fn product<X: Plain, Y: Plain>(
         &mut self,
         x: &Panels,
+        tokens: &Option<TokensOp>,
         y: &Panels,
         residual: &ResidualOp,
         rows: Range<usize>,
@@ -313,13 +323,17 @@ impl<'r> Thread<'r> {
         run: impl FnOnce(&mut [u8], &mut [Io<'_, X, Y>]) -> std::result::Result<(), KernelError>,
     ) -> Result<()> {
         let cells = rows.start * TOKENS..rows.end * TOKENS;
-        let mut ios: [Io<'_, X, Y>; MAX_PANELS] = std::array::from_fn(|_| Io { x: &[], y: &mut [], residual: Residual::None });
+        let mut ios: [Io<'_, X, Y>; MAX_PANELS] = std::array::from_fn(|_| Io { x: &[], codes: None, y: &mut [], residual: Residual::None });
         let count = unit.len();
         for (io, place) in ios.iter_mut().zip(places(unit)) {
             // SAFETY: as in `panel_step`. In a split region threads write the same panels, but each only its own rows: slices of the
             // whole panel would alias, so the cut is made before a reference exists.
             unsafe {
                 io.x = self.bases.read(x, place);
+                io.codes = tokens.as_ref().map(|TokensOp { step, zero, .. }| TokenCodes {
+                    step: self.bases.read(step, place),
+                    zero: self.bases.read(zero, place),
+                });
                 io.y = self.bases.write_rows(y, place, cells.clone());
                 io.residual = match residual {
                     ResidualOp::None => Residual::None,
@@ -331,10 +345,12 @@ impl<'r> Thread<'r> {
         run(self.kernel_scratch, &mut ios[..count.min(MAX_PANELS)]).map_err(bug)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the operands of a product")]
     fn product_i8(
         &mut self,
         linear: &LinearI8<'_>,
         x: &Panels,
+        tokens: &Option<TokensOp>,
         y: &Panels,
         residual: &ResidualOp,
         rows: Range<usize>,
@@ -343,9 +359,9 @@ impl<'r> Thread<'r> {
         let isa = self.run.isa;
         let range = rows.clone();
         match y.dtype {
-            DType::F32 => self.product(x, y, residual, rows, unit, |scratch, ios| linear.run_f32(isa, range, ios, scratch)),
-            DType::S8 => self.product(x, y, residual, rows, unit, |scratch, ios| linear.run_s8(isa, range, ios, scratch)),
-            _ => self.product(x, y, residual, rows, unit, |scratch, ios| linear.run_u8(isa, range, ios, scratch)),
+            DType::F32 => self.product(x, tokens, y, residual, rows, unit, |scratch, ios| linear.run_f32(isa, range, ios, scratch)),
+            DType::S8 => self.product(x, tokens, y, residual, rows, unit, |scratch, ios| linear.run_s8(isa, range, ios, scratch)),
+            _ => self.product(x, tokens, y, residual, rows, unit, |scratch, ios| linear.run_u8(isa, range, ios, scratch)),
         }
     }
 
@@ -361,8 +377,8 @@ impl<'r> Thread<'r> {
         let isa = self.run.isa;
         let range = rows.clone();
         match y.dtype {
-            DType::F32 => self.product(x, y, residual, rows, unit, |_, ios| linear.run_f32(isa, range, ios)),
-            _ => self.product(x, y, residual, rows, unit, |_, ios| linear.run_bf16(isa, range, ios)),
+            DType::F32 => self.product(x, &None, y, residual, rows, unit, |_, ios| linear.run_f32(isa, range, ios)),
+            _ => self.product(x, &None, y, residual, rows, unit, |_, ios| linear.run_bf16(isa, range, ios)),
         }
     }
 

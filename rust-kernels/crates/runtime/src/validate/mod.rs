@@ -177,6 +177,7 @@ fn name(step: &Step) -> &str {
         Step::LinearBf16 { .. } => "linear_bf16",
         Step::LayerNorm { .. } => "layer_norm",
         Step::Quantize { .. } => "quantize",
+        Step::QuantizeTokens { .. } => "quantize_tokens",
         Step::Dequantize { .. } => "dequantize",
         Step::Narrow { .. } => "narrow",
         Step::Widen { .. } => "widen",

@@ -1,7 +1,7 @@
 //! Steps whose operands are proved to fit, as the executor runs them.
 
 use super::buffers::{Loc, Panels, Rows};
-use crate::program::{Activation, Code};
+use crate::program::{Activation, Code, TokenForm};
 use neural_engine_generic::GenericOp;
 
 /// What is added to a product.
@@ -13,6 +13,17 @@ pub enum ResidualOp {
     InPlace,
     /// Another panel buffer.
     Panels(Panels),
+}
+
+/// Codes of an input that was quantised token by token.
+#[derive(Clone, Copy, Debug)]
+pub struct TokensOp {
+    /// Distance of two codes.
+    pub step: Panels,
+    /// Code of zero.
+    pub zero: Panels,
+    /// Weight: Σ of each row's weights.
+    pub sums: usize,
 }
 
 /// A checked step. Weights are indices whose entries were proved to have the right kind, dtype and length.
@@ -58,6 +69,7 @@ pub enum Op {
         act: Activation,
         code: Option<Code>,
         table: Option<usize>,
+        tokens: Option<TokensOp>,
     },
     LinearBf16 {
         weight: usize,
@@ -78,6 +90,13 @@ pub enum Op {
         x: Panels,
         y: Panels,
         code: Code,
+    },
+    QuantizeTokens {
+        x: Panels,
+        y: Panels,
+        step: Panels,
+        zero: Panels,
+        form: TokenForm,
     },
     Dequantize {
         x: Panels,
@@ -150,6 +169,7 @@ impl Op {
             Op::LinearBf16 { .. } => "linear_bf16",
             Op::LayerNorm { .. } => "layer_norm",
             Op::Quantize { .. } => "quantize",
+            Op::QuantizeTokens { .. } => "quantize_tokens",
             Op::Dequantize { .. } => "dequantize",
             Op::Narrow { .. } => "narrow",
             Op::Widen { .. } => "widen",

@@ -3,9 +3,9 @@
 use super::MAX_OPERANDS;
 use super::access::{Access, Use};
 use super::buffers::{Declared, Operand, Panels, Rows, SpaceSize};
-use super::op::{Op, ResidualOp};
+use super::op::{Op, ResidualOp, TokensOp};
 use crate::error::{Result, RuntimeError};
-use crate::program::{Activation, Buf, Code, DType, ResidualRef, Step};
+use crate::program::{Activation, Buf, Code, DType, ResidualRef, Step, TokensRef};
 use crate::shape::product;
 use crate::weights::WeightSet;
 use DType::{Bf16, F32, S8, S32, S64, U8};
@@ -168,6 +168,16 @@ impl Checker<'_> {
                 self.features("y", &y, x.features)?;
                 Ok(Op::Quantize { x, y, code: checked(code)? })
             }
+            Step::QuantizeTokens { x, y, step, zero, form } => {
+                let x = self.panels("x", x, Use::ReadOwn, &[F32])?;
+                let y = self.panels("y", y, Use::WriteOwn, &[U8])?;
+                let step = self.panels("step", step, Use::WriteOwn, &[F32])?;
+                let zero = self.panels("zero", zero, Use::WriteOwn, &[F32])?;
+                self.features("y", &y, x.features)?;
+                self.features("step", &step, 1)?;
+                self.features("zero", &zero, 1)?;
+                Ok(Op::QuantizeTokens { x, y, step, zero, form })
+            }
             Step::Dequantize { x, y, code } => {
                 let x = self.panels("x", x, Use::ReadOwn, &[U8, S8])?;
                 let y = self.panels("y", y, Use::WriteOwn, &[F32])?;
@@ -327,7 +337,7 @@ impl Checker<'_> {
     }
 
     fn linear_i8(&mut self, step: &Step) -> Result<Op> {
-        let Step::LinearI8 { weight, x, y, init, mul, add, residual, act, code, table } = *step else {
+        let Step::LinearI8 { weight, x, y, init, mul, add, residual, act, code, table, tokens } = *step else {
             return wrong("not a linear_i8 step");
         };
         let matrix = self.weights.linear_i8(weight)?;
@@ -351,7 +361,20 @@ impl Checker<'_> {
         }
         let residual = self.residual(residual, y_buffer, &y)?;
         let code = code.map(checked).transpose()?;
-        Ok(Op::LinearI8 { weight, x, y, init, mul, add, residual, act, code, table })
+        let tokens = tokens.map(|tokens| self.tokens(tokens, &y, matrix.m())).transpose()?;
+        Ok(Op::LinearI8 { weight, x, y, init, mul, add, residual, act, code, table, tokens })
+    }
+
+    fn tokens(&mut self, TokensRef { step, zero, sums }: TokensRef, y: &Panels, rows: usize) -> Result<TokensOp> {
+        if y.dtype != F32 {
+            return wrong("an input coded token by token gives f32");
+        }
+        self.constant("sums", sums, S32, rows)?;
+        let step = self.panels("step", step, Use::ReadOwn, &[F32])?;
+        let zero = self.panels("zero", zero, Use::ReadOwn, &[F32])?;
+        self.features("step", &step, 1)?;
+        self.features("zero", &zero, 1)?;
+        Ok(TokensOp { step, zero, sums })
     }
 
     fn attention(&mut self, [q, k, v, y]: [Buf; 4], heads: usize, dtypes: [DType; 4]) -> Result<[Panels; 4]> {

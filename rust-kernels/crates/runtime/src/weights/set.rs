@@ -153,7 +153,7 @@ impl WeightSet {
         match *self.views.get(index)? {
             View::Tensor => None,
             View::I8(weight) => {
-                let linear = LinearI8 { weight, init: &[], mul: &[], add: &[], act: Activation::None, code: None, table: None };
+                let linear = LinearI8 { weight, init: &[], mul: &[], add: &[], act: Activation::None, code: None, table: None, sums: None };
                 Some(linear.kernel(isa).to_owned())
             }
             View::Bf16(weight) => Some(LinearBf16 { weight, bias: None, act: Activation::None }.kernel(isa).to_owned()),

@@ -53,7 +53,7 @@ fn a_residual_in_place_is_what_the_destination_held() {
                 let want = &case.run(&layer, isa, 0..12, f32::NAN, Some(&case.residual), Edge::End)[0];
                 let mut y = case.residual.clone();
                 let mut scratch = vec![0; layer.scratch_len(1)];
-                let mut ios = [Io { x: &case.panels[0], y: &mut y, residual: Residual::InPlace }];
+                let mut ios = [Io { x: &case.panels[0], codes: None, y: &mut y, residual: Residual::InPlace }];
                 layer.run_f32(isa, 0..12, &mut ios, &mut scratch).unwrap();
                 assert_same_bits(&format!("{form} {}", layer.kernel(isa)), &y, want);
             }

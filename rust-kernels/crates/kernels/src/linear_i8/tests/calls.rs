@@ -21,7 +21,7 @@ fn wrong_lengths_and_rows_are_refused_by_name() {
         let mut y = vec![0u8; 8 * TOKENS];
         let mut scratch = vec![0; layer.scratch_len(1)];
         let mut call = |layer: &LinearI8<'_>, rows: Range<usize>, x: &[u8], y: &mut [u8], residual| {
-            named(layer.run_u8(isa, rows, &mut [Io { x, y, residual }], &mut scratch))
+            named(layer.run_u8(isa, rows, &mut [Io { x, codes: None, y, residual }], &mut scratch))
         };
         assert_eq!(call(&LinearI8 { init: &case.init[1..], ..layer }, 0..8, x, &mut y, Residual::None), "init");
         assert_eq!(call(&LinearI8 { mul: &case.mul[1..], ..layer }, 0..8, x, &mut y, Residual::None), "mul");
@@ -36,7 +36,7 @@ fn wrong_lengths_and_rows_are_refused_by_name() {
         }
         assert_eq!(named(layer.run_u8(isa, 0..8, &mut [], &mut [])), "ios");
         if form == "dense" {
-            let mut ios = [Io { x, y: &mut y, residual: Residual::None }];
+            let mut ios = [Io { x, codes: None, y: &mut y, residual: Residual::None }];
             assert_eq!(named(layer.run_u8(isa, 0..8, &mut ios, &mut scratch[1..])), "scratch");
         }
     });
@@ -52,12 +52,12 @@ fn outputs_that_contradict_each_other_are_refused() {
         let (mut f, mut q) = (vec![0f32; 4 * TOKENS], vec![0u8; 4 * TOKENS]);
         let x = &case.panels[0][..];
         let mut to_f32 = |layer: LinearI8<'_>| {
-            named(layer.run_f32(Isa::best(), 0..4, &mut [Io { x, y: &mut f, residual: Residual::None }], &mut scratch))
+            named(layer.run_f32(Isa::best(), 0..4, &mut [Io { x, codes: None, y: &mut f, residual: Residual::None }], &mut scratch))
         };
         assert_eq!(to_f32(LinearI8 { code, ..layer }), "code");
         assert_eq!(to_f32(LinearI8 { table: Some(&table), ..layer }), "table");
         let mut to_u8 = |layer: LinearI8<'_>| {
-            named(layer.run_u8(Isa::best(), 0..4, &mut [Io { x, y: &mut q, residual: Residual::None }], &mut scratch))
+            named(layer.run_u8(Isa::best(), 0..4, &mut [Io { x, codes: None, y: &mut q, residual: Residual::None }], &mut scratch))
         };
         assert_eq!(to_u8(LinearI8 { code, ..layer }), "code");
         assert_eq!(to_u8(LinearI8 { act: Activation::Relu, ..layer }), "code");

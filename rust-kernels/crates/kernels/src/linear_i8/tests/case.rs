@@ -78,7 +78,7 @@ impl Case {
 
     /// The layer with that weight and no activation.
     pub fn layer<'a>(&'a self, weight: WeightI8<'a>) -> LinearI8<'a> {
-        LinearI8 { weight, init: &self.init, mul: &self.mul, add: &self.add, act: Activation::None, code: None, table: None }
+        LinearI8 { weight, init: &self.init, mul: &self.mul, add: &self.add, act: Activation::None, code: None, table: None, sums: None }
     }
 
     /// Runs all panels in one call on `rows`, every buffer between guard pages and outputs poisoned; adds `residual`, if any.
@@ -99,7 +99,7 @@ impl Case {
         let mut ios: Vec<_> = inputs
             .iter()
             .zip(&mut outputs)
-            .map(|(x, y)| Io { x, y, residual: residual.as_deref().map_or(Residual::None, Residual::Panel) })
+            .map(|(x, y)| Io { x, codes: None, y, residual: residual.as_deref().map_or(Residual::None, Residual::Panel) })
             .collect();
         layer.run(isa, rows, &mut ios, &mut scratch).unwrap();
         outputs.iter().map(|y| y.to_vec()).collect()

@@ -4,4 +4,5 @@ mod activations;
 mod calls;
 mod case;
 mod format;
+mod per_token;
 mod products;

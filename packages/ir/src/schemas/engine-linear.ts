@@ -25,6 +25,10 @@ const ACTIVATIONS: Readonly<Record<string, (x: number) => number>> = {
  */
 export const LAYOUT: AttributeSpec = { type: 'string', default: 'plain', oneOf: ['plain', 'transposed'] };
 
+/** Slots of InnerProduct that code x as a whole, or token by token. */
+const X_RANGE = [4, 5] as const;
+const TOKEN_CODES = [12, 13] as const;
+
 const OUTPUT_DTYPES = ['f32', 'u8', 's8'] as const;
 
 const expectLast = (context: InferContext, index: number, size: Dim, allowOne: boolean): void => {
@@ -35,6 +39,16 @@ const expectLast = (context: InferContext, index: number, size: Dim, allowOne: b
   if (!(allowOne && last === 1) && unifyDims(last, size) === undefined)
     context.fail('E_SHAPE', `input ${index} has ${last} elements; ${size} are needed`);
 };
+
+/** Step and zero point of each token of x: its shape with 1 at the end. */
+function expectTokenCodes(context: InferContext, x: Shape | undefined): void {
+  for (const index of TOKEN_CODES) {
+    const shape = context.inputs[index]?.shape;
+    const want = x && [...x.slice(0, -1), 1];
+    if (shape && want && (shape.length !== want.length || want.some((dim, i) => unifyDims(dim, shape[i]!) === undefined)))
+      context.fail('E_SHAPE', `input ${index} is ${formatShape(shape)}; ${formatShape(want)} is needed`);
+  }
+}
 
 /** The dtype of an output whose range is among the inputs when it is quantised. */
 export function outputDtype(context: InferContext, min: number, max: number): 'f32' | 'u8' | 's8' {
@@ -47,8 +61,9 @@ export function outputDtype(context: InferContext, min: number, max: number): 'f
 /**
  * activation(x · W + bias + residual).
  *
- * With an s8 weight x is u8 by `x_min`, `x_max`, the weight is symmetric per output channel by `weight_min`, `weight_max`, and the sums
- * are exact integers before they are scaled. With a bf16 weight x is rounded to bf16, to nearest even, and all else is f32.
+ * With an s8 weight x is u8, by `x_min`, `x_max` or token by token by `x_step`, `x_zero` (from a DynamicQuantize); the weight is symmetric
+ * per output channel by `weight_min`, `weight_max`, and the sums are exact integers before they are scaled. With a bf16 weight x is rounded
+ * to bf16, to nearest even, and all else is f32.
  */
 const innerProduct: OpSchema = engine('InnerProduct', {
   summary: 'activation(x · W + bias + residual), in f32, on x and W as bf16, or with 8-bit weights.',
@@ -65,6 +80,8 @@ const innerProduct: OpSchema = engine('InnerProduct', {
     'pre_max?: f32',
     'y_min?: f32',
     'y_max?: f32',
+    'x_step?: f32',
+    'x_zero?: f32',
   ),
   outputs: slots('y: f32|u8|s8'),
   macs: (_, [x], [out]) => matmulMacs(x, out),
@@ -78,10 +95,14 @@ const innerProduct: OpSchema = engine('InnerProduct', {
     const x = input(context, 0);
     const weight = input(context, 1);
     if ((weight.dtype === 's8') !== (x.dtype === 'u8')) context.fail('E_QUANT', `x is ${x.dtype} and the weight ${weight.dtype}`);
-    if (weight.dtype === 's8' && !(context.inputs[4] && context.inputs[5] && context.inputs[6] && context.inputs[7])) {
-      context.fail('E_QUANT', 'an s8 weight needs the ranges of x and of the weight');
+    const [dynamic, fixed] = [TOKEN_CODES, X_RANGE].map((slots) => slots.filter((slot) => context.inputs[slot]).length);
+    if (weight.dtype === 's8' && !((dynamic === 2) !== (fixed === 2) && context.inputs[6] && context.inputs[7])) {
+      context.fail('E_QUANT', 'an s8 weight needs its own range and that of x, or steps and zero points of its tokens');
     }
     const dtype = outputDtype(context, 10, 11);
+    if (dynamic !== 0 && (weight.dtype !== 's8' || dtype !== 'f32'))
+      context.fail('E_QUANT', `tokens with steps of their own are multiplied by s8 to f32, not by ${weight.dtype} to ${dtype}`);
+    expectTokenCodes(context, x.shape);
     if (weight.shape && weight.shape.length !== 2) context.fail('E_SHAPE', `weight is ${formatShape(weight.shape)}; a matrix is needed`);
     const transposed = context.attributes['transposed'] === true;
     const rows = weight.shape?.[transposed ? 1 : 0] ?? null;
@@ -100,16 +121,18 @@ const innerProduct: OpSchema = engine('InnerProduct', {
     return [known(dtype, shape)];
   },
   evaluate: (inputs, attributes, [out]) => {
-    const [x, weight, bias, residual, xMin, xMax, wMin, wMax, , , yMin, yMax] = inputs;
+    const [x, weight, bias, residual, xMin, xMax, wMin, wMax, , , yMin, yMax, xStep, xZero] = inputs;
     const [w, wDims] = weightMatrix(weight!, attributes);
     let sums: Float64Array;
     if (weight!.dtype === 's8') {
-      const { scale, zero } = unsignedScale(xMin!, xMax!);
-      const centred = Float64Array.from(numbersOf(x!), (value) => value - zero);
+      const shared = xStep ? undefined : unsignedScale(xMin!, xMax!);
+      const [k, n] = wDims as [number, number];
+      const zeros = xZero && numbersOf(xZero);
+      const centred = Float64Array.from(numbersOf(x!), (value, i) => value - (shared?.zero ?? zeros![Math.floor(i / k)]!));
       sums = multiply(centred, x!.dims, w, wDims, out!.dims);
-      const n = wDims[1]!;
+      const steps = xStep && numbersOf(xStep);
       const scales = Array.from({ length: n }, (_, i) => symmetricScale(wMin!, wMax!, i));
-      for (let i = 0; i < sums.length; i++) sums[i]! /= scale * scales[i % n]!;
+      for (let i = 0; i < sums.length; i++) sums[i]! *= (shared ? 1 / shared.scale : steps![Math.floor(i / n)]!) / scales[i % n]!;
     } else {
       const values = numbersOf(x!);
       const factor = weight!.dtype === 'bf16' ? Float32Array.from(values, (value) => fromBf16(toBf16(value))) : values;

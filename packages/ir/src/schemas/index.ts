@@ -4,6 +4,7 @@ import { ARITHMETIC_SCHEMAS } from './binary';
 import { CAST_SCHEMAS } from './cast';
 import { CLIP_SCHEMAS } from './clip';
 import { COMPARE_SCHEMAS } from './compare';
+import { DYNAMIC_QUANTIZE_SCHEMAS } from './dynamic-quantize';
 import { EINSUM_SCHEMAS } from './einsum';
 import { ENGINE_ENCODER_SCHEMAS } from './engine-encoder';
 import { ENGINE_LINEAR_SCHEMAS } from './engine-linear';
@@ -48,6 +49,7 @@ const ALL: readonly OpSchema[] = [
   ...QUANTIZE_SCHEMAS,
   ...ENGINE_LINEAR_SCHEMAS,
   ...ENGINE_ENCODER_SCHEMAS,
+  ...DYNAMIC_QUANTIZE_SCHEMAS,
 ];
 
 const BY_NAME: ReadonlyMap<string, OpSchema> = new Map(ALL.map((schema) => [schema.op, schema]));

@@ -37,3 +37,18 @@ export const outputDtype = (attributes: OriginalAttributes): 'f32' | 'u8' | 's8'
   const dtype = attributes.text('output_dtype');
   return dtype === 'u8' || dtype === 's8' ? dtype : 'f32';
 };
+
+/** Activations of append_op by our names. */
+export const ACTIVATIONS: Readonly<Record<string, string>> = {
+  gelu_erf: 'gelu_erf',
+  gelu_tanh: 'gelu_tanh',
+  relu: 'relu',
+  tanh: 'tanh',
+  sigmoid: 'sigmoid',
+};
+
+/** Heads of a fused reshape: −1, −1, heads, size; or heads, size, −1, −1 in transposed files. */
+export function headsOf(reshape: readonly number[] | undefined): number | undefined {
+  if (reshape?.length !== 4) return undefined;
+  return reshape[0]! > 0 ? reshape[0] : reshape[2];
+}

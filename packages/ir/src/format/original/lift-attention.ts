@@ -2,6 +2,7 @@ import { EngineError } from '@neural-engine/core';
 import type { IrOperator } from '../config';
 import { type OriginalAttributes, outputDtype } from './attributes';
 import type { Lift } from './lift';
+import { liftDynamicAttention } from './lift-dynamic';
 import type { Ranges, View } from './view';
 
 export function liftMatmul(lift: Lift, operator: IrOperator, attributes: OriginalAttributes): View {
@@ -90,6 +91,17 @@ function attention(
 
 export function liftMultiHeadAttention(lift: Lift, operator: IrOperator, attributes: OriginalAttributes): View {
   const [q, k, v, mask] = operator.inputs.slice(0, 4).map((name) => lift.view(name, operator));
+  if (
+    q?.kind === 'tokens' &&
+    k?.kind === 'tokens' &&
+    v?.kind === 'tokens' &&
+    mask?.kind === 'mask' &&
+    q.dynamic &&
+    k.dynamic &&
+    v.dynamic &&
+    q.heads
+  )
+    return liftDynamicAttention(lift, operator, attributes, [q.name, k.name, v.name, mask.mask], q.heads);
   const rest = operator.inputs.slice(4).map((name) => lift.constant(name, operator));
   if (q?.kind !== 'tokens' || k?.kind !== 'tokens' || v?.kind !== 'tokens' || mask?.kind !== 'mask' || rest.length !== 10 || !q.heads) {
     throw new EngineError(

@@ -3,9 +3,10 @@ import { Graph, type Node } from '../../graph';
 import { inferShapes } from '../../infer';
 import type { IrConfig, IrOperator } from '../config';
 import { dtypeFromFile } from '../dtypes';
-import { OriginalAttributes, outputDtype } from './attributes';
+import { ACTIVATIONS, headsOf, OriginalAttributes, outputDtype } from './attributes';
 import { unfoldBias } from './integer-bias';
 import { liftMatmul, liftMultiHeadAttention, liftSoftmax } from './lift-attention';
+import { dynamicForm, liftDynamicProduct } from './lift-dynamic';
 import { readLinearInputs } from './linear-inputs';
 import { PADDING_VALUE } from './lower-embeddings';
 import type { View } from './view';
@@ -13,22 +14,18 @@ import type { View } from './view';
 /** The original names tensors with an output number, as TensorFlow does. */
 const plainName = (name: string): string => name.replace(/:0$/, '');
 
-const ACTIVATIONS: Readonly<Record<string, string>> = {
-  gelu_erf: 'gelu_erf',
-  gelu_tanh: 'gelu_tanh',
-  relu: 'relu',
-  tanh: 'tanh',
-  sigmoid: 'sigmoid',
-};
+/** Operators that may give codes with the scales they found. */
+const DYNAMIC = new Set(['Quantize', 'InnerProduct', 'MultiHeadAttention']);
 
 /**
- * The graph of a file that the original wrote: encoders in fp32, bf16 (products on bf16, the rest in f32) and static int8, transposed or not.
+ * The graph of a file that the original wrote: encoders in fp32, bf16 (products on bf16, the rest in f32), dynamic int8 and static int8,
+ * transposed or not.
  *
  * @throws {EngineError} E_UNSUPPORTED all operators that have no counterpart; E_IR an operator reads what is not there.
  */
 export function liftOriginal(config: IrConfig, constants: ReadonlyMap<string, Tensor>): Graph {
   const unsupported = config.operators.filter(({ type }) => type !== 'Input' && type !== 'Output' && !Object.hasOwn(LIFTERS, type));
-  const dynamic = config.operators.filter(({ outputs, type }) => outputs.length > 1 && type !== 'Input');
+  const dynamic = config.operators.filter(({ outputs, type }) => outputs.length > 1 && Object.hasOwn(LIFTERS, type) && !DYNAMIC.has(type));
   const reasons = [
     ...unsupported.map((operator) => `"${operator.name}" (${operator.type})`),
     ...dynamic.map((operator) => `"${operator.name}" (${operator.type} with scales computed at run time)`),
@@ -74,6 +71,7 @@ class Lift {
     if (!output) throw new EngineError('E_IR', 'ir', `operator "${operator.name}" has no output`, { where: operator.name });
     if (this.views.has(output.name)) throw new EngineError('E_IR', 'ir', `two operators make "${output.name}"`, { where: output.name });
     this.views.set(output.name, view);
+    for (const { name } of operator.outputs.slice(1)) this.views.set(name, { kind: 'scale' });
   }
 
   /** The value behind an activation or another computed tensor; sums of embeddings become a node here. */
@@ -213,12 +211,14 @@ function liftQuantize(lift: Lift, operator: IrOperator, attributes: OriginalAttr
   const x = lift.value(operator.inputs[0]!, operator);
   const dtype = outputDtype(attributes);
   if (dtype === 'f32') return { kind: 'tokens', name: x };
+  if (operator.outputs.length > 1) return { kind: 'tokens', name: x, dynamic: dynamicForm(attributes) };
   const inputs = [x, lift.constant(operator.inputs[1]!, operator), lift.constant(operator.inputs[2]!, operator)];
   return { kind: 'tokens', name: lift.add(operator, 'Quantize', inputs, { dtype }, dtype) };
 }
 
 function liftInnerProduct(lift: Lift, operator: IrOperator, attributes: OriginalAttributes): View {
   const parts = readLinearInputs(lift, operator, attributes);
+  if (parts.weightScale) return liftDynamicProduct(lift, operator, attributes, parts, parts.weightScale);
   const append = attributes.text('append_op') ?? '';
   const activation = ACTIVATIONS[append] ?? 'none';
   const dtype = parts.ranges ? outputDtype(attributes) : 'f32';
@@ -230,12 +230,6 @@ function liftInnerProduct(lift: Lift, operator: IrOperator, attributes: Original
   const name = lift.add(operator, 'InnerProduct', slots, { transposed: parts.transposed, activation, output_dtype: dtype }, dtype);
   const heads = headsOf(attributes.integers('reshape'));
   return source.kind === 'plain' ? { kind: 'plain', name } : { kind: 'tokens', name, ...(heads ? { heads } : {}) };
-}
-
-/** Heads of a fused reshape: −1, −1, heads, size; or heads, size, −1, −1 in transposed files. */
-function headsOf(reshape: readonly number[] | undefined): number | undefined {
-  if (reshape?.length !== 4) return undefined;
-  return reshape[0]! > 0 ? reshape[0] : reshape[2];
 }
 
 function liftMask(lift: Lift, operator: IrOperator, attributes: OriginalAttributes): View {

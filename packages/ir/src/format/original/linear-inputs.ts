@@ -16,6 +16,8 @@ export interface LinearInputs {
   /** x_min, x_max, weight_min, weight_max of an int8 product. */
   readonly ranges?: readonly string[];
   readonly outRange?: readonly string[];
+  /** Scale of each output channel of an int8 weight whose input is quantised at run time. */
+  readonly weightScale?: string;
 }
 
 /**
@@ -48,6 +50,20 @@ export function readLinearInputs(lift: Lift, operator: IrOperator, attributes: O
   }
   const bias = hasBias ? lift.constant(rest[0]!, operator) : undefined;
   const post = hasPost ? lift.value(rest[hasBias ? 1 : 0]!, operator) : undefined;
+  const view = lift.view(xTensor, operator);
+  if (view.kind === 'tokens' && view.dynamic) {
+    // Ranges are minimum and scale here, and those of the input come with it.
+    const weightScale = integer && rangeCount === 4 ? lift.constant(rest.at(-1)!, operator) : undefined;
+    return {
+      x: view.name,
+      xTensor,
+      weight,
+      transposed,
+      ...(bias ? { bias } : {}),
+      ...(post ? { post } : {}),
+      ...(weightScale ? { weightScale } : {}),
+    };
+  }
   const tail = rest.slice(rest.length - rangeCount).map((name) => lift.constant(name, operator));
   const [first, second] = [tail.slice(0, 2), tail.slice(2, 4)];
   return {

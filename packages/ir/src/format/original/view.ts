@@ -8,8 +8,13 @@ export type View =
   | { readonly kind: 'constant'; readonly name: string }
   /** A graph input, or its flattened form. */
   | { readonly kind: 'input'; readonly name: string }
-  /** An activation; `heads` once it was split. `ranges` are the names of min and max of an 8-bit one. */
-  | { readonly kind: 'tokens'; readonly name: string; readonly heads?: number }
+  /**
+   * An activation; `heads` once it was split. A `dynamic` one is 8-bit in the file, with a scale that each run finds for each token; the
+   * value is still f32 here, and becomes codes where a product reads it.
+   */
+  | { readonly kind: 'tokens'; readonly name: string; readonly heads?: number; readonly dynamic?: DynamicForm }
+  /** Minimum or scale of a dynamic activation: it goes where the activation goes. */
+  | { readonly kind: 'scale' }
   /** A value of any other shape. */
   | { readonly kind: 'plain'; readonly name: string }
   /** The first rows of a position table. */
@@ -28,6 +33,9 @@ export type View =
       /** Upper end of the range in which probabilities are coded. */
       readonly probabilityMax?: number;
     };
+
+/** s8 codes are symmetric, u8 codes have a zero point. */
+export type DynamicForm = 'symmetric' | 'asymmetric';
 
 /** Names of the min and max tensors of queries and keys. */
 export type Ranges = readonly [string, string, string, string];

@@ -183,7 +183,8 @@ class Emitter {
           act: op.act,
         };
         if (op.op !== 'linear_i8') return { op: op.op, bias: op.bias, ...tail };
-        return { op: 'linear_i8', init: op.init, mul: op.mul, add: op.add, code: op.code, table: op.table, ...tail };
+        const tokens = op.tokens && { step: read(op.tokens.step), zero: read(op.tokens.zero), sums: op.tokens.sums };
+        return { op: 'linear_i8', init: op.init, mul: op.mul, add: op.add, code: op.code, table: op.table, tokens, ...tail };
       }
       case 'layer_norm': {
         let x = read(op.x);
@@ -195,6 +196,10 @@ class Emitter {
         }
         const quantized = op.quantized === null ? null : this.fresh(op.quantized);
         return { op: 'layer_norm', x, gamma: op.gamma, beta: op.beta, epsilon: op.epsilon, quantized, code: op.code };
+      }
+      case 'quantize_tokens': {
+        const [x, y, step, zero] = [read(op.x), this.fresh(op.y), this.fresh(op.step), this.fresh(op.zero)];
+        return { op: 'quantize_tokens', x, y, step, zero, form: op.form };
       }
       case 'quantize':
       case 'dequantize':
@@ -326,6 +331,10 @@ function buffersOf(step: Step): number[] {
     case 'linear_bf16':
     case 'linear_i8':
       all.push(step.x, step.y, typeof step.residual === 'object' ? step.residual?.buffer : null);
+      if (step.op === 'linear_i8') all.push(step.tokens?.step, step.tokens?.zero);
+      break;
+    case 'quantize_tokens':
+      all.push(step.x, step.y, step.step, step.zero);
       break;
     case 'layer_norm':
       all.push(step.x, step.quantized);

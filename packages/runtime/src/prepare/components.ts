@@ -10,7 +10,7 @@ export function panelInputs(node: Node): string[] {
     node.op === 'Embeddings'
       ? []
       : node.op === 'InnerProduct'
-        ? [0, 3]
+        ? [0, 3, 12, 13]
         : node.op === 'Attention'
           ? [0, 1, 2]
           : node.op === 'Add'

@@ -8,7 +8,19 @@ import type { KernelChoice, PanelOp } from './prepared';
 import type { WeightSpecs } from './weight-specs';
 
 /** Slots of the operator, as its schema lists them. */
-const SLOT = { x: 0, weight: 1, bias: 2, residual: 3, xMin: 4, weightMin: 6, weightMax: 7, preMin: 8, yMin: 10 } as const;
+const SLOT = {
+  x: 0,
+  weight: 1,
+  bias: 2,
+  residual: 3,
+  xMin: 4,
+  weightMin: 6,
+  weightMax: 7,
+  preMin: 8,
+  yMin: 10,
+  xStep: 12,
+  xZero: 13,
+} as const;
 
 export interface LinearLowering {
   readonly op: PanelOp;
@@ -70,8 +82,9 @@ export function lowerInnerProduct(
   }
 
   const data = weight.data as Int8Array;
-  const x = rangeInput(graph, node, SLOT.xMin, 'the input');
-  const xCode = codeOf('u8', x.min, x.max);
+  const [step, zero] = [node.inputs[SLOT.xStep], node.inputs[SLOT.xZero]];
+  // Tokens with codes of their own bring step and zero point along; one code for all is part of the constants below.
+  const xCode = step ? { scale: 1, zero: 0 } : codeOfInput(graph, node);
   const weightMin = constantInput(graph, node, SLOT.weightMin, 'the weight minimum').data;
   const weightMax = constantInput(graph, node, SLOT.weightMax, 'the weight maximum').data;
   const outDtype = (node.attributes['output_dtype'] ?? 'f32') as 'f32' | 'u8' | 's8';
@@ -117,9 +130,15 @@ export function lowerInnerProduct(
       code,
       table,
       unsigned: asUnsigned && outDtype === 's8',
+      tokens: step && zero ? { step, zero, sums: weights.s32(sums) } : null,
     },
     choice: report(decision.sparse ? 'linear_u8s8_4x1' : 'linear_u8s8_dense'),
   };
+}
+
+function codeOfInput(graph: Graph, node: Node): Code {
+  const { min, max } = rangeInput(graph, node, SLOT.xMin, 'the input');
+  return codeOf('u8', min, max);
 }
 
 function rowSums(data: Int8Array, m: number, k: number, transposed: boolean): Int32Array {

@@ -23,6 +23,7 @@ const ROW_WISE = new Set([
   'Slice',
   'InnerProduct',
   'LayerNorm',
+  'DynamicQuantize',
 ]);
 
 /**

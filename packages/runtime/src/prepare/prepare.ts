@@ -84,11 +84,11 @@ export function prepare(source: Graph, options: PrepareOptions = {}): { prepared
       panels.set(name, { features, dtype, component });
     };
     const half = isHalfOnly(graph, node, consumers, panel);
-    for (const output of node.outputs) place(output, half ? 'bf16' : outputDtype(graph, node, op));
+    for (const output of node.outputs.filter(Boolean)) place(output, half ? 'bf16' : outputDtype(graph, output, op));
     const extra = op.op === 'embed' ? [op.ids, op.types] : [];
     const inputs = op.op === 'linear_bf16' ? [op.x, op.residual] : panelInputs(node);
     const reads = [...inputs, ...extra].filter((name): name is string => Boolean(name));
-    nodes.push({ kind: 'panel', name: node.name, component, op, reads, writes: node.outputs });
+    nodes.push({ kind: 'panel', name: node.name, component, op, reads, writes: node.outputs.filter(Boolean) });
   }
 
   const tensors = new Map<string, number>();
@@ -118,10 +118,10 @@ function keepsEngineForm(node: Node, producers: ReadonlyMap<string, Node>): bool
   return node.op !== 'Attention' || keyMaskOf(node, producers).ok;
 }
 
-function outputDtype(graph: Graph, node: Node, op: PanelOp): PanelValue['dtype'] {
+function outputDtype(graph: Graph, output: string, op: PanelOp): PanelValue['dtype'] {
   // A query that attention reads unsigned is u8 here although the graph says s8.
   if (op.op === 'linear_i8' && op.unsigned) return 'u8';
-  const dtype = graph.value(node.outputs[0]!).dtype;
+  const { dtype } = graph.value(output);
   return dtype === 'u8' || dtype === 's8' ? dtype : 'f32';
 }
 
@@ -180,6 +180,14 @@ function lowerPanelNode(
       return lowerAttention(graph, node);
     case 'Quantize':
       return { op: 'quantize', x, y, code: code(node.attributes['dtype'] as 'u8' | 's8') };
+    case 'DynamicQuantize': {
+      const [, step, zero] = node.outputs;
+      if (!step || !zero)
+        throw new EngineError('E_QUANT', 'load', `node "${node.name}" (DynamicQuantize): its step or zero point has no name`, {
+          where: node.name,
+        });
+      return { op: 'quantize_tokens', x, y, step, zero, form: node.attributes['symmetric'] === true ? 'symmetric' : 'asymmetric' };
+    }
     case 'Dequantize':
       return { op: 'dequantize', x, y, code: code(graph.value(x).dtype as 'u8' | 's8') };
     case 'Gelu':

@@ -1,5 +1,5 @@
 import type { Graph, Node } from '@neural-engine/ir';
-import type { Activation, Code, ComputeDType } from '@neural-engine/kernels';
+import type { Activation, Code, ComputeDType, TokenForm } from '@neural-engine/kernels';
 
 /** What the runtime keeps of a model: everything that does not depend on input shapes. Serialisable, so that a warm load skips preparing. */
 export interface Prepared {
@@ -65,9 +65,12 @@ export type PanelOp =
       table: number | null;
       /** The output is u8 with zero point 128 where the graph says s8: the form in which attention reads queries. */
       unsigned: boolean;
+      /** Where x is coded token by token: its steps and zero points, and Σ of each row's weights. */
+      tokens: { step: string; zero: string; sums: number } | null;
     }
   | { op: 'layer_norm'; x: string; y: string; gamma: number; beta: number; epsilon: number; quantized: string | null; code: Code | null }
   | { op: 'quantize'; x: string; y: string; code: Code }
+  | { op: 'quantize_tokens'; x: string; y: string; step: string; zero: string; form: TokenForm }
   | { op: 'dequantize'; x: string; y: string; code: Code }
   | { op: 'narrow'; x: string; y: string }
   | { op: 'attention'; q: string; k: string; v: string; y: string; heads: number; scale: number }

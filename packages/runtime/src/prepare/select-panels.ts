@@ -37,6 +37,8 @@ export function selectPanelNodes(graph: Graph): Set<Node> {
         return isF32(a) && constant(b) && constant(node.inputs[2]) && rank(graph, a) >= 2;
       case 'Attention':
         return keyMaskOf(node, producers).ok && [0, 1, 2].every((slot) => rank(graph, node.inputs[slot]) === 3);
+      case 'DynamicQuantize':
+        return isF32(a) && rank(graph, a) >= 2;
       case 'Quantize':
       case 'Dequantize':
         return constant(b) && constant(node.inputs[2]) && rank(graph, a) >= 2;

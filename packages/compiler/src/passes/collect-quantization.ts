@@ -66,27 +66,35 @@ export const expandQLinearMatMul = rewrite({
   },
 });
 
+const codes = op('DynamicQuantizeLinear', x).shared().as('codes');
 const integers = op(
   'Cast',
-  op('MatMulInteger', op('DynamicQuantizeLinear', x).shared().as('codes'), constant('b'), value('zero'), constant('bZero')),
+  oneOf(
+    op('MatMulInteger', codes, constant('b'), value('zero'), constant('bZero')),
+    op('MatMulInteger', codes, constant('b'), value('zero')),
+  ),
 );
+const xScale = value('xScale');
+const bScale = constant('bScale');
 
 /**
- * DynamicQuantizeLinear → MatMulInteger → Cast → · (scale · weight scale)  →  MatMul by the dequantised weight.
+ * DynamicQuantizeLinear → MatMulInteger → Cast → · (scale · weight scale)  →  MatMul by the dequantised weight, and a note for
+ * `insert-quantization` that its input is coded at run time.
  *
- * What a file quantises at run time is computed without that loss here.
+ * A file has one range for the whole tensor; the engine finds one for each token, which is never wider.
  */
 export const expandDynamicQuantization = rewrite({
   name: 'expand-dynamic-quantization',
-  summary: 'a product of dynamically quantised integers becomes the product it stands for',
-  pattern: op('Mul', integers, op('Mul', value('xScale'), constant('bScale'))),
-  replace: ({ x, codes, zero, xScale, b, bScale, bZero }, graph) => {
+  summary: 'a product of dynamically quantised integers becomes the product it stands for, and its input is noted',
+  pattern: oneOf(op('Mul', integers, op('Mul', xScale, bScale)), op('Mul', op('Mul', integers, xScale), bScale)),
+  replace: ({ x, codes, zero, xScale, b, bScale, bZero }, graph, { dynamic: noted }) => {
     const dynamic = graph.producer(codes)!;
     if (xScale.name !== dynamic.outputs[1] || zero.name !== dynamic.outputs[2])
       return decline('scale and zero point are of another quantisation');
     const scale = vectorOf(bScale, graph);
-    const shift = vectorOf(bZero, graph);
-    const weight = graph.op('DequantizeLinear', [b, scale, shift.dtype === b.dtype ? shift : undefined], { axis: 1 });
+    const shift = bZero && vectorOf(bZero, graph);
+    const weight = graph.op('DequantizeLinear', [b, scale, shift?.dtype === b.dtype ? shift : undefined], { axis: 1 });
+    noted.add(x.name);
     return graph.op('MatMul', [x, weight]);
   },
 });

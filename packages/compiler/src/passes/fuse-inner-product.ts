@@ -78,7 +78,7 @@ export const unflattenProduct = rewrite({
   name: 'unflatten-product',
   summary: 'two Reshapes around an InnerProduct that flatten and restore its rows vanish',
   pattern: op('Reshape', product, value('dims')),
-  replace: ({ product }, graph, { ranges }) => {
+  replace: ({ product }, graph, { ranges, dynamic }) => {
     const node = graph.producer(product)!;
     const flatten = graph.producer(graph.input(node, SLOT.x));
     const x = flatten?.op === 'Reshape' ? graph.input(flatten, 0) : undefined;
@@ -88,6 +88,7 @@ export const unflattenProduct = rewrite({
     if (!sameShape(x.shape.slice(-1), graph.input(node, SLOT.x)!.shape?.slice(-1))) return undefined;
     if (!sameShape(target, [...rows, lastDim(product.shape)!])) return undefined;
     carryRange(ranges, node.inputs[SLOT.x]!, x.name);
+    if (dynamic.has(node.inputs[SLOT.x]!)) dynamic.add(x.name);
     return graph.op('InnerProduct', [x, ...node.inputs.slice(1).map((_, slot) => graph.input(node, slot + 1))], node.attributes);
   },
 });

@@ -10,21 +10,27 @@ const PRODUCT = { residual: 3, yMin: 10 } as const;
  * InnerProduct and Attention whose operands a quantised file gives ranges and integer weights for  →  their 8-bit forms.
  *
  * An InnerProduct with an s8 weight reads u8, an 8-bit Attention reads s8 and writes u8. Values are quantised once: by their producer
- * where all readers want the same code, else by a Quantize node that the readers share. Residual sums and LayerNorm stay f32.
+ * where all readers want the same code, else by a Quantize node that the readers share. Products whose input a file codes at run time
+ * read a DynamicQuantize and give f32. Residual sums and LayerNorm stay f32.
  */
 export const insertQuantization: Pass = {
   name: 'insert-quantization',
   summary: 'products with integer weights and known ranges get 8-bit operands',
-  run: (graph, context) => (context.ranges.size === 0 ? graph : new QuantizationInsertion(graph, context).run()),
+  run: (graph, context) =>
+    context.ranges.size === 0 && context.dynamic.size === 0 ? graph : new QuantizationInsertion(graph, context).run(),
 };
 
 class QuantizationInsertion {
   private readonly graph: Graph;
   private readonly index: GraphIndex;
   private readonly products = new Map<Node, QuantizedWeight>();
+  /** Products whose input is coded at run time. */
+  private readonly dynamic = new Map<Node, QuantizedWeight>();
   private readonly attentions = new Set<Node>();
   /** The code of a value by dtype and name. */
   private readonly codes = new Map<string, string>();
+  /** Codes, steps and zero points of values that are coded at run time, by name. */
+  private readonly tokenCodes = new Map<string, readonly string[]>();
   private readonly limits = new Map<string, readonly [string, string]>();
   private readonly nodes: Node[] = [];
 
@@ -42,10 +48,12 @@ class QuantizationInsertion {
       if (node.op === 'Attention' && this.context.attentions.has(node.outputs[0]!) && this.feedsProductsOnly(node))
         this.attentions.add(node);
     }
-    if (this.products.size === 0) return this.source;
+    if (this.products.size === 0 && this.dynamic.size === 0) return this.source;
     for (const node of this.graph.nodes) {
       const weight = this.products.get(node);
+      const dynamic = this.dynamic.get(node);
       if (weight) this.quantizeProduct(node, weight);
+      else if (dynamic) this.quantizeDynamically(node, dynamic);
       else if (this.attentions.has(node)) this.quantizeAttention(node);
       this.nodes.push(node);
     }
@@ -61,13 +69,14 @@ class QuantizationInsertion {
   private choose(node: Node): void {
     const dequantize = this.index.producer(node.inputs[1]!);
     if (dequantize?.op !== 'DequantizeLinear' || (node.attributes['output_dtype'] ?? 'f32') !== 'f32') return;
-    if (!this.context.ranges.has(node.inputs[0]!)) {
+    const fixed = this.context.ranges.has(node.inputs[0]!);
+    if (!fixed && !this.context.dynamic.has(node.inputs[0]!)) {
       this.context.log.declined(node, 'its input has no range');
       return;
     }
     const weight = quantizedWeight(this.graph, dequantize, node.attributes['transposed'] === true);
     if (typeof weight === 'string') this.context.log.declined(node, weight);
-    else this.products.set(node, weight);
+    else (fixed ? this.products : this.dynamic).set(node, weight);
   }
 
   private feedsProductsOnly(node: Node): boolean {
@@ -111,6 +120,45 @@ class QuantizationInsertion {
       this.becomes(y, dtype);
     }
     this.context.log.hit(node);
+  }
+
+  private quantizeDynamically(node: Node, weight: QuantizedWeight): void {
+    const [codes, step, zero] = this.codedByToken(node.inputs[0]!, node) as [string, string, string];
+    this.index.setInputs(node, [
+      codes,
+      this.graph.addConstant(`${node.inputs[1]}_${weight.codes.dtype}`, weight.codes),
+      node.inputs[2] ?? '',
+      node.inputs[PRODUCT.residual] ?? '',
+      ...['', ''],
+      this.graph.addConstant(`${node.inputs[1]}_min`, weight.min),
+      this.graph.addConstant(`${node.inputs[1]}_max`, weight.max),
+      ...['', '', '', ''],
+      ...[step, zero],
+    ]);
+    this.context.log.hit(node);
+  }
+
+  /** Codes, steps and zero points of a value's tokens, from a DynamicQuantize before the first reader. */
+  private codedByToken(name: string, before: Node): readonly string[] {
+    const found = this.tokenCodes.get(name);
+    if (found) return found;
+    const { shape } = this.graph.value(name);
+    const tokens = shape && [...shape.slice(0, -1), 1];
+    const outputs = (['u8', 'step', 'zero'] as const).map((hint) => {
+      const free = this.graph.freeName(`${name}_${hint}`);
+      return this.graph.addValue({ name: free, dtype: hint === 'u8' ? 'u8' : 'f32', shape: hint === 'u8' ? shape : tokens }).name;
+    });
+    const node: Node = {
+      name: this.index.freeNodeName(`${before.name}/quantize`),
+      op: 'DynamicQuantize',
+      inputs: [name],
+      outputs,
+      attributes: {},
+    };
+    this.index.add(node);
+    this.nodes.push(node);
+    this.tokenCodes.set(name, outputs);
+    return outputs;
   }
 
   private quantizeAttention(node: Node): void {

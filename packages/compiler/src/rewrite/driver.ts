@@ -98,7 +98,7 @@ function findObstacle(match: Match, index: GraphIndex): string | undefined {
   for (const node of match.nodes) {
     const isRoot = node === match.nodes[0];
     for (const [position, output] of node.outputs.entries()) {
-      if (!output || (isRoot && position === 0) || (match.shared.has(node) && position === 0)) continue;
+      if (!output || (isRoot && position === 0) || match.shared.has(node)) continue;
       if (index.isOutput(output)) return `"${output}" inside the match is a graph output`;
       const reader = index.readersOf(output).find((candidate) => !inside.has(candidate));
       if (reader) return `"${output}" inside the match is also read by ${reader.op} "${reader.name}"`;

@@ -13,6 +13,8 @@ export interface PassContext {
   readonly log: PassLog;
   /** Ranges of activations by value name, from a quantised file; values keep their names through rewrites. */
   readonly ranges: Map<string, ActivationRange>;
+  /** Values that a quantised file codes by ranges it finds at run time, by name. */
+  readonly dynamic: Set<string>;
   /** Results of attentions whose own products a quantised file computes in 8 bits. */
   readonly attentions: Set<string>;
 }
@@ -24,7 +26,12 @@ export function carryRange(ranges: Map<string, ActivationRange>, from: string, t
 }
 
 /** What a pass gets that runs by itself. */
-export const emptyContext = (log: PassLog = new PassLog('')): PassContext => ({ log, ranges: new Map(), attentions: new Set() });
+export const emptyContext = (log: PassLog = new PassLog('')): PassContext => ({
+  log,
+  ranges: new Map(),
+  dynamic: new Set(),
+  attentions: new Set(),
+});
 
 /** One step of the pipeline. */
 export interface Pass {

@@ -12,7 +12,9 @@ import { encoderModel } from '../../../tooling/models/encoder';
 import { compileModel, load, quantize } from './index';
 
 const folder = mkdtempSync(join(tmpdir(), 'ne-determinism-'));
-const ir = join(folder, 'ir');
+/** A model for each way of quantising. */
+const models = { int8: join(folder, 'int8'), 'dynamic-int8': join(folder, 'dynamic') } as const;
+type Form = keyof typeof models;
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const SHAPE = {
@@ -50,11 +52,17 @@ const hash = (tensors: Record<string, Tensor>): string => {
 beforeAll(async () => {
   const graph = await compileModel(encoderModel(SHAPE));
   const { graph: int8 } = await quantize(graph, { samples: [feeds([100], 100), feeds([40], 40, 3)], threads: 1 });
-  await writeIr(int8, ir);
+  await writeIr(int8, models.int8);
+  await writeIr((await quantize(graph, { precision: 'dynamic-int8' })).graph, models['dynamic-int8']);
 });
 
-async function run(threads: number, tensors: Record<string, Tensor>, sparse: 'auto' | 'never' = 'auto'): Promise<Record<string, Tensor>> {
-  const model = await load(ir, { cache: false, sparse });
+async function run(
+  form: Form,
+  threads: number,
+  tensors: Record<string, Tensor>,
+  sparse: 'auto' | 'never' = 'auto',
+): Promise<Record<string, Tensor>> {
+  const model = await load(models[form], { cache: false, sparse });
   const session = await model.session({ threads });
   try {
     return await session.run(tensors);
@@ -63,23 +71,23 @@ async function run(threads: number, tensors: Record<string, Tensor>, sparse: 'au
   }
 }
 
-describe('an int8 model gives the same bits', () => {
+describe.each(Object.keys(models) as Form[])('a model of %s gives the same bits', (form) => {
   const batch = feeds([100, 37, 64, 1], 100);
 
   it('whether its zeros are skipped or multiplied', async () => {
-    expect(hash(await run(1, batch, 'never'))).toBe(hash(await run(1, batch)));
+    expect(hash(await run(form, 1, batch, 'never'))).toBe(hash(await run(form, 1, batch)));
   });
   it('on 1, 2 and 3 threads, with few panels and with many, again and again', async () => {
     for (const tensors of [batch, feeds([20], 20)]) {
       const hashes = new Set<string>();
-      for (const threads of [1, 2, 3, 2]) hashes.add(hash(await run(threads, tensors)));
+      for (const threads of [1, 2, 3, 2]) hashes.add(hash(await run(form, threads, tensors)));
       expect(hashes.size).toBe(1);
     }
   });
   it('for a sequence alone and within a batch', async () => {
-    const together = await run(1, batch);
+    const together = await run(form, 1, batch);
     for (const [row, length] of [100, 37, 64, 1].entries()) {
-      const alone = await run(1, feeds([length], length, row));
+      const alone = await run(form, 1, feeds([length], length, row));
       for (const name of ['start_logits', 'end_logits']) {
         expect([...(together[name]!.data as Float32Array).slice(row * 100, row * 100 + length)]).toEqual([
           ...(alone[name]!.data as Float32Array),
@@ -98,7 +106,7 @@ describe('an int8 model gives the same bits', () => {
       const dims = [2, 90];
       const ids = BigInt64Array.from({ length: 180 }, (_, i) => BigInt((i * 13) % 200));
       const mask = BigInt64Array.from({ length: 180 }, (_, i) => BigInt(i < 150));
-      const session = await (await load(${JSON.stringify(ir)}, { cache: false })).session({ threads: 2 });
+      const session = await (await load(${JSON.stringify(models[form])}, { cache: false })).session({ threads: 2 });
       const outputs = await session.run({ input_ids: { dtype: 's64', dims, data: ids }, attention_mask: { dtype: 's64', dims, data: mask } });
       const digest = createHash('sha256');
       for (const name of Object.keys(outputs).sort()) digest.update(bytesOf(outputs[name].data));

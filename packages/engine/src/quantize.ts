@@ -8,6 +8,7 @@ import {
   type GraphRunner,
   type Observer,
   type Precision,
+  quantizeDynamic,
   quantizeGraph,
   requirePrecision,
   type Samples,
@@ -62,9 +63,7 @@ export async function quantize(graph: Graph, options: QuantizeOptions = {}): Pro
     case 'bf16':
       return { graph: toBf16Graph(graph, options.recipe) };
     case 'dynamic-int8':
-      throw new EngineError('E_UNSUPPORTED', 'quantize', `this engine computes fp32, bf16 and int8, not ${precision}`, {
-        where: 'precision',
-      });
+      return { graph: quantizeDynamic(graph, options.recipe) };
   }
 }
 

@@ -16,6 +16,7 @@ export { Histogram, type Range } from './histogram';
 export { type LayerReport, layerReports, type ValueReport } from './layer-report';
 export { BINS, type Extent, type Observer, plainObserver } from './observer';
 export { PRECISIONS, type Precision, requirePrecision } from './precision';
+export { quantizeDynamic } from './quantize-dynamic';
 export { observedValues, quantizeGraph } from './quantize-graph';
 export type { Warning } from './range-warnings';
 export { LAYER_PRECISIONS, type LayerPrecision, parseRecipe, printRecipe, type Recipe } from './recipe';

@@ -18,7 +18,9 @@ const HEAD_CHANNELS = 16;
 export function select(graph: Graph, recipe: Recipe = {}): Selection {
   const quantised = graph.nodes.find(
     (node) =>
-      node.op === 'Quantize' || (node.op === 'InnerProduct' && ['s8', 'bf16'].includes(graph.constant(node.inputs[1])?.dtype ?? '')),
+      node.op === 'Quantize' ||
+      node.op === 'DynamicQuantize' ||
+      (node.op === 'InnerProduct' && ['s8', 'bf16'].includes(graph.constant(node.inputs[1])?.dtype ?? '')),
   );
   if (quantised)
     throw new EngineError('E_QUANT', 'quantize', `the model is quantised already (node "${quantised.name}"); start from its f32 form`, {

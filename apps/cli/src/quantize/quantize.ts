@@ -75,8 +75,9 @@ export async function quantizeModel(path: string, flags: QuantizeFlags, search?:
     if (search) throw new EngineError('E_USAGE', 'usage', `--max-drop goes with --precision int8, not ${precision}`);
     const recipe = await recipeOf(flags);
     const made = await quantize(graph, { precision, recipe });
-    const { products, attentions } = select(graph, recipe);
-    return { graph: made.graph, precision, products: products.size, attentions: attentions.size, samples: 0, warnings: [], recipe };
+    const { products } = select(graph, recipe);
+    // Attention between such products stays f32.
+    return { graph: made.graph, precision, products: products.size, attentions: 0, samples: 0, warnings: [], recipe };
   }
   const calibrated = await calibrateModel(path, graph, flags);
   const { calibration, set, recipe } = calibrated;

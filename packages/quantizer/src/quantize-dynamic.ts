@@ -1,0 +1,56 @@
+import type { Tensor } from '@neural-engine/core';
+import type { Graph, Node } from '@neural-engine/ir';
+import { type Recipe, select } from './select';
+import { quantizeWeight } from './weight';
+
+/**
+ * Dynamic int8: weights s8 per output channel, activations u8 with a range of its own for each token, found at run time. Needs no
+ * calibration.
+ *
+ * Each value that a product reads passes one DynamicQuantize, which all its readers share. Products give f32; attention, residual sums,
+ * LayerNorm and softmax stay f32. Returns a new graph.
+ * @throws {EngineError} E_QUANT the graph is quantised already, holds nothing to quantise, or a weight is not finite; E_USAGE the recipe
+ * names an unknown node.
+ */
+export function quantizeDynamic(source: Graph, recipe: Recipe = {}): Graph {
+  const graph = source.clone();
+  const { products } = select(graph, recipe);
+  const codes = new Map<string, TokenCodes>();
+  graph.nodes = graph.nodes.flatMap((node) => {
+    if (!products.has(node)) return [node];
+    const x = node.inputs[0]!;
+    const found = codes.get(x);
+    const quantize = found ? undefined : dynamicQuantize(graph, x);
+    const used = found ?? tokenCodes(quantize!);
+    codes.set(x, used);
+    const product = dynamicProduct(graph, node, used);
+    return quantize ? [quantize, product] : [product];
+  });
+  return graph;
+}
+
+interface TokenCodes {
+  readonly codes: string;
+  readonly step: string;
+  readonly zero: string;
+}
+
+const tokenCodes = ({ outputs: [codes, step, zero] }: Node): TokenCodes => ({ codes: codes!, step: step!, zero: zero! });
+
+function dynamicQuantize(graph: Graph, x: string): Node {
+  const { shape } = graph.value(x);
+  const tokens = shape && [...shape.slice(0, -1), 1];
+  const value = (hint: string, dtype: 'u8' | 'f32'): string =>
+    graph.addValue({ name: graph.freeName(`${x}_${hint}`), dtype, shape: dtype === 'u8' ? shape : tokens }).name;
+  const outputs = [value('u8', 'u8'), value('step', 'f32'), value('zero', 'f32')];
+  return { name: `${x}/quantize`, op: 'DynamicQuantize', inputs: [x], outputs, attributes: {} };
+}
+
+function dynamicProduct(graph: Graph, node: Node, { codes, step, zero }: TokenCodes): Node {
+  const [, weightName, bias = '', residual = ''] = node.inputs as [string, string, string?, string?];
+  const weight = quantizeWeight(graph.constant(weightName)!, node.attributes['transposed'] === true, weightName);
+  const constant = (hint: string, tensor: Tensor): string => graph.addConstant(`${weightName}${hint}`, tensor);
+  const [data, min, max] = [constant('_s8', weight.data), constant('_min', weight.min), constant('_max', weight.max)];
+  const inputs = [codes, data, bias, residual, '', '', min, max, '', '', '', '', step, zero];
+  return { ...node, inputs, attributes: { ...node.attributes, output_dtype: 'f32' } };
+}

@@ -25,6 +25,7 @@ export const PRINTS: Readonly<Record<string, RegExp>> = {
   'core 0': /\[ 101, 2040, 102 \]\n\[batch, 128, \?\]\n3\.140625\nE_SHAPE /,
   'runtime 0': /\[ 1, 2 \] Float32Array\(2\) \[ 3, 0 \]/,
   'quantizer 0': /min: -0\.98.*\n\[ 'Quantize', 'InnerProduct' \]/,
+  'quantizer 1': /^36$/m,
   'kernels 0': /3 130\n/,
   'engine 0': /input_ids \[batch, sequence\].*\n\[ 1, 4 \]\nMartha Keane /,
   'compiler 0': /Attention/,

@@ -15,6 +15,15 @@ export { type FallbackOptions, type FallbackResult, searchFallbacks, type Trial 
 export { Histogram, type Range } from './histogram';
 export { type LayerReport, layerReports, type ValueReport } from './layer-report';
 export { BINS, type Extent, type Observer, plainObserver } from './observer';
+export {
+  dynamicOnnx,
+  type OnnxRunner,
+  type QdqOptions,
+  type QuantizedOnnx,
+  type QuantizeOnnxOptions,
+  qdqOnnx,
+  quantizeOnnx,
+} from './onnx/quantize-onnx';
 export { PRECISIONS, type Precision, requirePrecision } from './precision';
 export { quantizeDynamic } from './quantize-dynamic';
 export { observedValues, quantizeGraph } from './quantize-graph';

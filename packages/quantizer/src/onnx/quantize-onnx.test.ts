@@ -1,0 +1,141 @@
+import { compile } from '@neural-engine/compiler';
+import type { Tensor } from '@neural-engine/core';
+import { decodeModel, encodeModel, type OnnxModel } from '@neural-engine/onnx';
+import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type EncoderShape, encoderModel } from '../../../../tooling/models/encoder';
+import { type OnnxRunner, quantizeOnnx } from '../index';
+
+const SHAPE: EncoderShape = {
+  family: 'bert',
+  layers: 2,
+  hidden: 64,
+  heads: 2,
+  ffn: 128,
+  vocabulary: 100,
+  positions: 64,
+  sparsity: 0,
+  seed: 7,
+};
+
+/** Runs ONNX models by ONNX Runtime: the adapter that the README shows. */
+const ort: OnnxRunner = async (model) => {
+  const session = await InferenceSession.create(encodeModel(model), { logSeverityLevel: 3, intraOpNumThreads: 1 });
+  return {
+    async run(feeds) {
+      const given = Object.entries(feeds).map(([name, { data, dims }]) => [name, new OrtTensor('int64', data as BigInt64Array, [...dims])]);
+      const results = await session.run(Object.fromEntries(given) as Record<string, OrtTensor>);
+      return Object.fromEntries(
+        Object.entries(results).map(([name, { data, dims }]) => [name, { dtype: 'f32', dims: [...dims], data: data as Float32Array }]),
+      );
+    },
+    close: () => session.release(),
+  };
+};
+
+function sample(model: OnnxModel, seed: number, batch = 1, sequence = 24): Record<string, Tensor> {
+  const tensor = (element: (i: number) => number): Tensor => ({
+    dtype: 's64',
+    dims: [batch, sequence],
+    data: BigInt64Array.from({ length: batch * sequence }, (_, i) => BigInt(element(i))),
+  });
+  const columns: Record<string, Tensor> = {
+    input_ids: tensor((i) => (i * 31 + seed * 7 + (i % 5) * seed) % 100),
+    attention_mask: tensor(() => 1),
+    token_type_ids: tensor((i) => Number(i % sequence > 9)),
+  };
+  return Object.fromEntries(model.graph.inputs.map(({ name }) => [name, columns[name]!]));
+}
+
+async function run(model: OnnxModel, feeds: Record<string, Tensor>): Promise<Float32Array> {
+  const session = await ort(model, []);
+  const outputs = await session.run(feeds);
+  await session.close();
+  return Float32Array.from(model.graph.outputs.flatMap(({ name }) => [...(outputs[name]!.data as Float32Array)]));
+}
+
+function cosine(a: Float32Array, b: Float32Array): number {
+  const dot = (x: Float32Array, y: Float32Array): number => x.reduce((sum, value, i) => sum + value * y[i]!, 0);
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+}
+
+const opsOf = (model: OnnxModel): Record<string, number> => {
+  const counts: Record<string, number> = {};
+  for (const { opType } of model.graph.nodes) counts[opType] = (counts[opType] ?? 0) + 1;
+  return counts;
+};
+
+describe('quantizeOnnx', () => {
+  let source: OnnxModel;
+  let calibration: { samples: Record<string, Tensor>[] };
+  beforeAll(() => {
+    source = decodeModel(encodeModel(encoderModel(SHAPE)));
+    calibration = { samples: [1, 2, 3, 4].map((seed) => sample(source, seed)) };
+  });
+
+  it('writes Q/DQ pairs that ONNX Runtime runs, and that compile to the engine int8 forms', async () => {
+    const { model, products, attentions, left } = await quantizeOnnx(source, { precision: 'int8', calibration, run: ort });
+    expect({ products, attentions, left }).toEqual({ products: 12, attentions: 0, left: [] });
+    const read = decodeModel(encodeModel(model));
+    const feeds = sample(source, 9, 2);
+    const similarity = cosine(await run(read, feeds), await run(source, feeds));
+    expect(similarity).toBeGreaterThan(0.995);
+    expect(similarity).toBeLessThan(1);
+    const graph = compile(read);
+    const integers = graph.nodes.filter((node) => node.op === 'InnerProduct' && graph.constant(node.inputs[1])?.dtype === 's8');
+    expect(integers).toHaveLength(12);
+    expect(graph.nodes.some((node) => node.op.endsWith('Linear'))).toBe(false);
+  });
+  it('puts pairs around attention on demand', async () => {
+    const options = { precision: 'int8', calibration, run: ort, attention: true } as const;
+    const { model, attentions } = await quantizeOnnx(source, options);
+    expect(attentions).toBe(2);
+    const feeds = sample(source, 9, 2);
+    expect(cosine(await run(model, feeds), await run(source, feeds))).toBeGreaterThan(0.99);
+    const graph = compile(decodeModel(encodeModel(model)));
+    expect(graph.nodes.filter((node) => node.op === 'Attention').map((node) => node.attributes['output_dtype'])).toEqual(['u8', 'u8']);
+  });
+  it('stores weights in a quarter of their bytes and leaves the argument alone', async () => {
+    const before = encodeModel(source);
+    const { model } = await quantizeOnnx(source, { precision: 'int8', calibration, run: ort });
+    expect(Buffer.compare(encodeModel(source), before)).toBe(0);
+    const bytes = (each: OnnxModel): number => [...each.graph.initializers.values()].reduce((sum, tensor) => sum + tensor.byteLength, 0);
+    const tables = 4 * 64 * (100 + 64 + 2);
+    expect(bytes(model) - tables).toBeLessThan(0.35 * (bytes(source) - tables));
+  });
+  it('writes integer products with ranges found at run time, which need no runner', async () => {
+    const { model, products, attentions } = await quantizeOnnx(source, { precision: 'dynamic-int8' });
+    expect({ products, attentions }).toEqual({ products: 12, attentions: 0 });
+    // Queries, keys and values share the codes of their input.
+    expect(opsOf(model)).toMatchObject({ MatMulInteger: 12, DynamicQuantizeLinear: 8 });
+    const feeds = sample(source, 9, 2);
+    expect(cosine(await run(model, feeds), await run(source, feeds))).toBeGreaterThan(0.995);
+    const graph = compile(decodeModel(encodeModel(model)));
+    expect(graph.nodes.filter((node) => node.op === 'DynamicQuantize')).toHaveLength(8);
+    expect(graph.nodes.some((node) => /Integer|Linear/.test(node.op))).toBe(false);
+  });
+  it('keeps in f32 what the recipe keeps', async () => {
+    const keep = compile(source)
+      .nodes.filter((node) => node.op === 'InnerProduct')
+      .slice(0, 1)
+      .map((node) => node.name);
+    const { products } = await quantizeOnnx(source, { precision: 'dynamic-int8', recipe: { keep } });
+    expect(products).toBe(11);
+  });
+  it('refuses what is quantised already, in any form (Q9)', async () => {
+    for (const precision of ['int8', 'dynamic-int8'] as const) {
+      const { model } = await quantizeOnnx(source, { precision, calibration, run: ort });
+      await expect(quantizeOnnx(model, { precision: 'dynamic-int8' })).rejects.toMatchObject({ code: 'E_QUANT' });
+    }
+  });
+  it('refuses static int8 without samples or runner, other precisions and old opsets', async () => {
+    await expect(quantizeOnnx(source, { precision: 'int8', run: ort })).rejects.toMatchObject({ code: 'E_USAGE' });
+    await expect(quantizeOnnx(source, { precision: 'int8', calibration })).rejects.toMatchObject({ code: 'E_USAGE' });
+    await expect(quantizeOnnx(source, { precision: 'fp32' as 'int8' })).rejects.toMatchObject({ code: 'E_UNSUPPORTED' });
+    const old = { ...source, opsets: new Map([['', 12]]) };
+    await expect(quantizeOnnx(old, { precision: 'dynamic-int8' })).rejects.toMatchObject({
+      code: 'E_UNSUPPORTED',
+      message: expect.stringContaining('opset 12'),
+    });
+  });
+});

@@ -1,0 +1,153 @@
+import { compile } from '@neural-engine/compiler';
+import { EngineError, type Tensor } from '@neural-engine/core';
+import type { Graph, Node } from '@neural-engine/ir';
+import { makeValueInfo, type OnnxModel } from '@neural-engine/onnx';
+import { type CalibrationOptions, calibrate, type GraphRunner } from '../calibrate';
+import { calibrationGraph } from '../calibration-graph';
+import type { Range } from '../histogram';
+import { requirePrecision } from '../precision';
+import { type Recipe, select } from '../select';
+import { findInOnnx } from './find-products';
+import { insertDynamic } from './insert-dynamic';
+import { insertQdq } from './insert-qdq';
+
+/**
+ * Runs an ONNX model, which has `values` among its outputs, and returns those. A session of any runtime will do: this engine's or one of
+ * onnxruntime-node over `encodeModel(model)`.
+ */
+export type OnnxRunner = (
+  model: OnnxModel,
+  values: readonly string[],
+) => Promise<{
+  run(feeds: Readonly<Record<string, Tensor>>): Promise<Readonly<Record<string, Tensor>>>;
+  close(): Promise<void>;
+}>;
+
+export interface QuantizeOnnxOptions {
+  /** `int8`: static, as Q/DQ pairs; needs `calibration` and `run`. `dynamic-int8`: ranges found at run time; needs neither. */
+  readonly precision: 'int8' | 'dynamic-int8';
+  readonly calibration?: Omit<CalibrationOptions, 'run' | 'recipe'>;
+  readonly run?: OnnxRunner;
+  /** Products that stay f32, by the names that the engine gives them (`ne inspect`). */
+  readonly recipe?: Recipe;
+  /** See {@link QdqOptions}. */
+  readonly attention?: boolean;
+}
+
+export interface QdqOptions {
+  readonly recipe?: Recipe;
+  /**
+   * Also put pairs around the products of attention, which this engine then computes in 8 bits. Default false: Q/DQ can code probabilities
+   * over [0, 1] only, where those of long texts vanish, so that a runtime that follows the file to the letter loses accuracy.
+   */
+  readonly attention?: boolean;
+}
+
+export interface QuantizedOnnx {
+  readonly model: OnnxModel;
+  /** Products and attention blocks that are 8-bit now. */
+  readonly products: number;
+  readonly attentions: number;
+  /** Names of those that the engine would quantise and whose form in the file was not recognised: they stay f32. */
+  readonly left: readonly string[];
+}
+
+/** Operators of quantised models; DequantizeLinear alone may store a table in fewer bytes. */
+const CODES = /^(QuantizeLinear|DynamicQuantizeLinear|QLinear\w+|MatMulInteger|ConvInteger|DynamicQuantizeMatMul|QAttention)$/;
+
+/** Scales for each channel came with opset 13, DynamicQuantizeLinear with 11. */
+const FIRST_OPSET = 13;
+
+/**
+ * Quantises an ONNX model to int8 within ONNX: the same nodes and names, with Q/DQ pairs or integer products where the engine computes in
+ * 8 bits. Any runtime may run the result. The argument is not changed.
+ *
+ * @throws {EngineError} E_UNSUPPORTED an opset below 13, what the engine cannot compile, or another precision; E_QUANT it is quantised
+ * already, holds nothing to quantise, or calibration found no range; E_USAGE, E_DATASET what is wrong with the options or the samples.
+ */
+export async function quantizeOnnx(model: OnnxModel, options: QuantizeOnnxOptions): Promise<QuantizedOnnx> {
+  const precision = requirePrecision(options.precision);
+  if (precision === 'dynamic-int8') return dynamicOnnx(model, options.recipe);
+  if (precision !== 'int8')
+    throw new EngineError('E_UNSUPPORTED', 'quantize', `ONNX models are written as int8 or dynamic-int8, not ${precision}`, {
+      where: 'precision',
+    });
+  const graph = compiled(model);
+  const { ranges } = await observe(model, graph, options);
+  return qdq(model, graph, ranges, options);
+}
+
+/**
+ * Static int8 in ONNX by ranges that are known: those of a calibration of the compiled model, whose values have the file's names.
+ *
+ * @throws {EngineError} as {@link quantizeOnnx}.
+ */
+export function qdqOnnx(model: OnnxModel, ranges: ReadonlyMap<string, Range>, options: QdqOptions = {}): QuantizedOnnx {
+  return qdq(model, compiled(model), ranges, options);
+}
+
+/**
+ * Dynamic int8 in ONNX.
+ *
+ * @throws {EngineError} as {@link quantizeOnnx}.
+ */
+export function dynamicOnnx(model: OnnxModel, recipe: Recipe = {}): QuantizedOnnx {
+  const graph = compiled(model);
+  const selection = { products: select(graph, recipe).products, attentions: new Set<Node>() };
+  const find = (edited: OnnxModel) => findInOnnx(edited, graph, selection);
+  const { products, left } = find(model);
+  return { model: insertDynamic(model, find), products: products.length, attentions: 0, left };
+}
+
+function qdq(model: OnnxModel, graph: Graph, ranges: ReadonlyMap<string, Range>, { recipe, attention = false }: QdqOptions): QuantizedOnnx {
+  const selected = select(graph, recipe);
+  const selection = attention ? selected : { ...selected, attentions: new Set<Node>() };
+  const find = (edited: OnnxModel) => findInOnnx(edited, graph, selection);
+  const { products, attentions, left } = find(model);
+  return { model: insertQdq(model, find, ranges), products: products.length, attentions: attentions.length, left };
+}
+
+/** The graph by which the engine decides; refuses what cannot be quantised before it compiles anything. */
+function compiled(model: OnnxModel): Graph {
+  const opset = model.opsets.get('') ?? 0;
+  if (opset < FIRST_OPSET)
+    throw new EngineError(
+      'E_UNSUPPORTED',
+      'quantize',
+      `int8 weights with a scale for each channel need opset ${FIRST_OPSET}, the model has opset ${opset}; export it again with a newer one`,
+    );
+  const coded = model.graph.nodes.find(({ opType }) => CODES.test(opType));
+  if (coded)
+    throw new EngineError(
+      'E_QUANT',
+      'quantize',
+      `the model is quantised already (node "${coded.name}", ${coded.opType}); start from its f32 form`,
+      { where: coded.name },
+    );
+  return compile(model);
+}
+
+/** Calibrates by running the file itself, with the values that are observed among its outputs. */
+async function observe(model: OnnxModel, graph: Graph, { calibration, run, recipe }: QuantizeOnnxOptions) {
+  if (!calibration || !run)
+    throw new EngineError('E_USAGE', 'quantize', 'static int8 needs calibration samples and a runner (options "calibration" and "run")');
+  const inputs = new Set(model.graph.inputs.map(({ name }) => name));
+  const made = new Set(model.graph.nodes.flatMap((node) => node.outputs));
+  const runner: GraphRunner = async (_, values) => {
+    const missing = values.find((name) => !made.has(name) && !inputs.has(name));
+    if (missing !== undefined)
+      throw new EngineError('E_QUANT', 'quantize', `"${missing}" has to be observed and is no value of the file`, { where: missing });
+    const outputs = values.filter((name) => !inputs.has(name));
+    const session = await run(withOutputs(model, outputs), outputs);
+    return { run: async (feeds) => ({ ...feeds, ...(await session.run(feeds)) }), close: () => session.close() };
+  };
+  // Activations stand beside their products in the file: values before them need no observing.
+  return calibrate(calibrationGraph(graph), { ...calibration, run: runner, ...(recipe ? { recipe } : {}) });
+}
+
+/** The model with more outputs. */
+function withOutputs(model: OnnxModel, values: readonly string[]): OnnxModel {
+  const has = new Set(model.graph.outputs.map(({ name }) => name));
+  const more = values.filter((name) => !has.has(name)).map((name) => makeValueInfo(name, 'f32'));
+  return { ...model, graph: { ...model.graph, outputs: [...model.graph.outputs, ...more] } };
+}

@@ -106,12 +106,12 @@ class QuantizationInsertion {
       this.graph.addConstant(`${node.inputs[1]}_${weight.codes.dtype}`, weight.codes),
       node.inputs[2] ?? '',
       node.inputs[PRODUCT.residual] ?? '',
-      ...this.limitsOf(x),
+      ...this.limitsOf(x, 'u8'),
       this.graph.addConstant(`${node.inputs[1]}_min`, weight.min),
       this.graph.addConstant(`${node.inputs[1]}_max`, weight.max),
       '',
       '',
-      ...(dtype ? this.limitsOf(y) : []),
+      ...(dtype ? this.limitsOf(y, dtype) : []),
     ];
     while (inputs.at(-1) === '') inputs.pop();
     this.index.setInputs(node, inputs);
@@ -168,8 +168,8 @@ class QuantizationInsertion {
     this.index.setInputs(node, [
       ...codes,
       node.inputs[3] ?? '',
-      ...operands.flatMap((operand) => this.limitsOf(operand)),
-      ...this.limitsOf(y),
+      ...operands.flatMap((operand) => this.limitsOf(operand, 's8')),
+      ...this.limitsOf(y, 'u8'),
     ]);
     node.attributes = { ...node.attributes, output_dtype: 'u8' };
     this.becomes(y, 'u8');
@@ -191,7 +191,7 @@ class QuantizationInsertion {
     const node: Node = {
       name: this.index.freeNodeName(`${before.name}/quantize`),
       op: 'Quantize',
-      inputs: [name, ...this.limitsOf(name)],
+      inputs: [name, ...this.limitsOf(name, dtype)],
       outputs: [output],
       attributes: { dtype },
     };
@@ -201,14 +201,21 @@ class QuantizationInsertion {
     return output;
   }
 
-  private limitsOf(name: string): readonly [string, string] {
-    const found = this.limits.get(name);
+  /** The range of a value as constants; one for each dtype it is coded in. */
+  private limitsOf(name: string, dtype: 'u8' | 's8'): readonly [string, string] {
+    const key = `${dtype} ${name}`;
+    const found = this.limits.get(key);
     if (found) return found;
-    const { min, max } = this.context.ranges.get(name) as ActivationRange;
+    const range = this.context.ranges.get(name) as ActivationRange;
+    const { min, max } = dtype === 's8' ? signedRange(range) : range;
     const made = [this.graph.addConstant(`${name}_min`, scalar(min)), this.graph.addConstant(`${name}_max`, scalar(max))] as const;
-    this.limits.set(name, made);
+    this.limits.set(key, made);
     return made;
   }
 }
+
+/** A file's s8 code around 0 spans −128 to 127 steps, the engine's −127 to 127: the step is the same, and so are the codes. */
+const signedRange = ({ min, max }: ActivationRange): ActivationRange =>
+  Math.abs(max * 128 + min * 127) <= 1e-4 * max ? { min: -max, max } : { min, max };
 
 const scalar = (value: number): Tensor => ({ dtype: 'f32', dims: [1], data: Float32Array.of(value) });

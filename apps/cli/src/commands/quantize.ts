@@ -21,8 +21,8 @@ interface Flags extends QuantizeFlags, Omit<SearchFlags, 'maxDrop'> {
 export function registerQuantize(program: Command): void {
   program
     .command('quantize [model]')
-    .description('a smaller, faster form of a model, without training: saved as IR')
-    .option('-o, --output <path>', 'folder to save the IR in; for bf16 also a file.onnx')
+    .description('a smaller, faster form of a model, without training: saved as IR, or as ONNX that any runtime runs')
+    .option('-o, --output <path>', 'where to save: a folder for the IR, or file.onnx')
     .option('-p, --precision <name>', 'fp32, bf16, int8 (static: calibrated) or dynamic-int8', 'int8')
     .option('-c, --calibration <path>', 'texts to calibrate on: SQuAD, GLUE, tsv, csv, json, jsonl; or .npz, or a folder of them')
     .option('-n, --samples <n>', 'samples to calibrate on', '512')
@@ -48,11 +48,11 @@ export function registerQuantize(program: Command): void {
     .action(async (model: string | undefined, flags: Flags) => {
       const { dryRun, quantizeToIr } = await import('../quantize/quantize');
       if (flags.dryRun) return consoleIo.out(await dryRun(modelPath(model), flags));
-      if (flags.output === undefined) throw new EngineError('E_USAGE', 'usage', 'say where to save the model: --output <folder>');
+      if (flags.output === undefined) throw new EngineError('E_USAGE', 'usage', 'say where to save the model: --output <folder or file.onnx>');
       const search = flags.maxDrop === undefined ? undefined : { ...flags, maxDrop: flags.maxDrop };
       const output = flags.output;
       const made = output.endsWith('.onnx')
-        ? await (await import('../quantize/quantize-onnx')).quantizeToOnnx(modelPath(model), { ...flags, output })
+        ? await (await import('../quantize/quantize-onnx')).quantizeToOnnx(modelPath(model), { ...flags, output }, search)
         : await quantizeToIr(modelPath(model), { ...flags, output }, search);
       if (flags.saveRecipe) await saveRecipe(flags.saveRecipe, made);
       report(made, output, flags.json ?? false);

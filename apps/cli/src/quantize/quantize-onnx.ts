@@ -1,34 +1,47 @@
+import { existsSync } from 'node:fs';
 import { EngineError } from '@neural-engine/core';
-import { compileModel, locate } from '@neural-engine/engine';
+import { locate } from '@neural-engine/engine';
 import { readModel, writeModel } from '@neural-engine/onnx';
-import { requirePrecision, select, toBf16Onnx } from '@neural-engine/quantizer';
-import type { QuantizedModel, QuantizeFlags } from './quantize';
+import { type Precision, qdqOnnx, quantizeOnnx, type Recipe, requirePrecision } from '@neural-engine/quantizer';
+import { type QuantizedModel, type QuantizeFlags, quantizeModel, refuseFailedSearch, type SearchFlags } from './quantize';
 import { recipeOf } from './recipe-flags';
 
 /**
- * Writes a model as bf16 ONNX, which ONNX Runtime loads too.
+ * Quantises an ONNX file to another, which ONNX Runtime runs too: Q/DQ pairs by a calibration of the compiled model, integer products with
+ * ranges found at run time, or weights as bf16. Attention stays f32.
  *
- * @throws {EngineError} E_USAGE the precision is another, or the model is no ONNX file; what compiling, rounding and saving throw.
+ * @throws {EngineError} E_USAGE the source is no ONNX file, or nothing is to be done; E_CANTCREAT the name is taken; what compiling,
+ * calibrating, searching and saving throw.
  */
 export async function quantizeToOnnx(
   path: string,
   flags: QuantizeFlags & { output: string; force?: boolean },
+  search?: SearchFlags,
 ): Promise<Omit<QuantizedModel, 'graph'>> {
   const precision = requirePrecision(flags.precision ?? 'int8', '--precision');
-  if (precision !== 'bf16')
-    throw new EngineError(
-      'E_USAGE',
-      'usage',
-      `--output ${flags.output}: ${precision} is saved to an IR folder; ONNX files are written for bf16`,
-    );
   const located = locate(path);
   if (located.kind !== 'onnx-file')
     throw new EngineError('E_USAGE', 'usage', `--output ${flags.output}: an ONNX file is made from one, and "${path}" is none`);
-  const model = await readModel(located.file);
-  const graph = await compileModel(model);
-  const recipe = await recipeOf(flags);
-  const { products } = select(graph, recipe);
-  const weights = new Map([...products].map((node) => [node.inputs[1]!, graph.constant(node.inputs[1])!]));
-  await writeModel(toBf16Onnx(model, weights), flags.output, { force: flags.force ?? false });
-  return { precision, products: products.size, attentions: 0, samples: 0, warnings: [], recipe };
+  if (precision === 'fp32')
+    throw new EngineError('E_USAGE', 'usage', `--precision ${precision} --output ${flags.output}: the source is that already`);
+  // Calibration takes a while: say so before it.
+  if (!flags.force && existsSync(flags.output))
+    throw new EngineError('E_CANTCREAT', 'save', `"${flags.output}" exists; --force replaces it`, { where: flags.output });
+  const source = await readModel(located.file);
+  const made = precision === 'int8' ? await quantizeModel(path, flags, search) : await asked(precision, flags, search);
+  refuseFailedSearch(made);
+  const { recipe, ranges } = made;
+  const { model, products, attentions, left } = ranges
+    ? qdqOnnx(source, ranges, { recipe })
+    : await quantizeOnnx(source, { precision, recipe });
+  await writeModel(model, flags.output, { force: flags.force ?? false });
+  const lost = left.map((where) => ({ where, message: 'stays f32: its form in the file is not known' }));
+  return { ...made, products, attentions, warnings: [...made.warnings, ...lost] };
+}
+
+/** What needs no calibration. */
+async function asked(precision: Precision, flags: QuantizeFlags, search?: SearchFlags): Promise<Omit<QuantizedModel, 'graph'>> {
+  if (search) throw new EngineError('E_USAGE', 'usage', `--max-drop goes with --precision int8, not ${precision}`);
+  const recipe: Recipe = await recipeOf(flags);
+  return { precision, products: 0, attentions: 0, samples: 0, warnings: [], recipe };
 }

@@ -64,6 +64,8 @@ export interface QuantizedModel {
   /** The recipe that makes this model again. */
   readonly recipe: Recipe;
   readonly search?: WithinResult;
+  /** What calibration found. */
+  readonly ranges?: Calibration['ranges'];
 }
 
 /** Compiles a model and turns it into the precision asked for, calibrating where that needs it. */
@@ -92,6 +94,7 @@ export async function quantizeModel(path: string, flags: QuantizeFlags, search?:
     samples: set.count,
     warnings: [...warningsOf(calibrated), ...weightWarnings(graph, used)],
     recipe: completeRecipe(graph, used, used.method ?? DEFAULT_METHOD),
+    ranges: calibration.ranges,
     ...(found ? { search: found } : {}),
   };
 }
@@ -196,20 +199,24 @@ async function searchModel(
   }
 }
 
+/** @throws {EngineError} E_QUANT a search ended without a model that keeps the metric. */
+export function refuseFailedSearch({ search }: Pick<QuantizedModel, 'search'>): void {
+  if (!search || search.graph) return;
+  const { drop } = search.trials.at(-1)!.measure;
+  throw new EngineError(
+    'E_QUANT',
+    'quantize',
+    `no trial stayed within ${search.allowed.toFixed(2)} points of fp32; after ${search.trials.length} trials the drop is ${drop.toFixed(2)}. Nothing was written: allow a larger --max-drop, more --max-trials or other calibration data`,
+  );
+}
+
 export async function quantizeToIr(
   path: string,
   flags: QuantizeFlags & { output: string; force?: boolean },
   search?: SearchFlags,
 ): Promise<QuantizedModel> {
   const made = await quantizeModel(path, flags, search);
-  if (made.search && !made.search.graph) {
-    const { drop } = made.search.trials.at(-1)!.measure;
-    throw new EngineError(
-      'E_QUANT',
-      'quantize',
-      `no trial stayed within ${made.search.allowed.toFixed(2)} points of fp32; after ${made.search.trials.length} trials the drop is ${drop.toFixed(2)}. Nothing was written: allow a larger --max-drop, more --max-trials or other calibration data`,
-    );
-  }
+  refuseFailedSearch(made);
   await writeIr(made.graph, flags.output, { force: flags.force ?? false });
   return made;
 }

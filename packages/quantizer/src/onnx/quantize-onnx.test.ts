@@ -114,6 +114,12 @@ describe('quantizeOnnx', () => {
     expect(graph.nodes.filter((node) => node.op === 'DynamicQuantize')).toHaveLength(8);
     expect(graph.nodes.some((node) => /Integer|Linear/.test(node.op))).toBe(false);
   });
+  it('rounds to bf16, which needs no runner either', async () => {
+    const { model, products } = await quantizeOnnx(source, { precision: 'bf16' });
+    expect(products).toBe(12);
+    const feeds = sample(source, 9, 2);
+    expect(cosine(await run(model, feeds), await run(source, feeds))).toBeGreaterThan(0.999);
+  });
   it('keeps in f32 what the recipe keeps', async () => {
     const keep = compile(source)
       .nodes.filter((node) => node.op === 'InnerProduct')
@@ -128,10 +134,10 @@ describe('quantizeOnnx', () => {
       await expect(quantizeOnnx(model, { precision: 'dynamic-int8' })).rejects.toMatchObject({ code: 'E_QUANT' });
     }
   });
-  it('refuses static int8 without samples or runner, other precisions and old opsets', async () => {
+  it('refuses static int8 without samples or runner, fp32 and old opsets', async () => {
     await expect(quantizeOnnx(source, { precision: 'int8', run: ort })).rejects.toMatchObject({ code: 'E_USAGE' });
     await expect(quantizeOnnx(source, { precision: 'int8', calibration })).rejects.toMatchObject({ code: 'E_USAGE' });
-    await expect(quantizeOnnx(source, { precision: 'fp32' as 'int8' })).rejects.toMatchObject({ code: 'E_UNSUPPORTED' });
+    await expect(quantizeOnnx(source, { precision: 'fp32' as 'int8' })).rejects.toMatchObject({ code: 'E_USAGE' });
     const old = { ...source, opsets: new Map([['', 12]]) };
     await expect(quantizeOnnx(old, { precision: 'dynamic-int8' })).rejects.toMatchObject({
       code: 'E_UNSUPPORTED',

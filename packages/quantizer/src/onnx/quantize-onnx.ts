@@ -2,10 +2,11 @@ import { compile } from '@neural-engine/compiler';
 import { EngineError, type Tensor } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
 import { makeValueInfo, type OnnxModel } from '@neural-engine/onnx';
+import { toBf16Onnx } from '../bf16-onnx';
 import { type CalibrationOptions, calibrate, type GraphRunner } from '../calibrate';
 import { calibrationGraph } from '../calibration-graph';
 import type { Range } from '../histogram';
-import { requirePrecision } from '../precision';
+import { type Precision, requirePrecision } from '../precision';
 import { type Recipe, select } from '../select';
 import { findInOnnx } from './find-products';
 import { insertDynamic } from './insert-dynamic';
@@ -24,8 +25,8 @@ export type OnnxRunner = (
 }>;
 
 export interface QuantizeOnnxOptions {
-  /** `int8`: static, as Q/DQ pairs; needs `calibration` and `run`. `dynamic-int8`: ranges found at run time; needs neither. */
-  readonly precision: 'int8' | 'dynamic-int8';
+  /** `int8`: static, as Q/DQ pairs; needs `calibration` and `run`. `dynamic-int8`, `bf16`: ranges found at run time, or none; need neither. */
+  readonly precision: Exclude<Precision, 'fp32'>;
   readonly calibration?: Omit<CalibrationOptions, 'run' | 'recipe'>;
   readonly run?: OnnxRunner;
   /** Products that stay f32, by the names that the engine gives them (`ne inspect`). */
@@ -55,24 +56,22 @@ export interface QuantizedOnnx {
 /** Operators of quantised models; DequantizeLinear alone may store a table in fewer bytes. */
 const CODES = /^(QuantizeLinear|DynamicQuantizeLinear|QLinear\w+|MatMulInteger|ConvInteger|DynamicQuantizeMatMul|QAttention)$/;
 
-/** Scales for each channel came with opset 13, DynamicQuantizeLinear with 11. */
+/** Scales for each channel and bf16 came with opset 13. */
 const FIRST_OPSET = 13;
 
 /**
- * Quantises an ONNX model to int8 within ONNX: the same nodes and names, with Q/DQ pairs or integer products where the engine computes in
- * 8 bits. Any runtime may run the result. The argument is not changed.
+ * Quantises an ONNX model within ONNX: the same nodes and names, with Q/DQ pairs or integer products where the engine computes in 8 bits,
+ * or with weights and inputs of products rounded to bf16. Any runtime may run the result. The argument is not changed.
  *
- * @throws {EngineError} E_UNSUPPORTED an opset below 13, what the engine cannot compile, or another precision; E_QUANT it is quantised
+ * @throws {EngineError} E_UNSUPPORTED an opset below 13 or what the engine cannot compile; E_QUANT it is quantised
  * already, holds nothing to quantise, or calibration found no range; E_USAGE, E_DATASET what is wrong with the options or the samples.
  */
 export async function quantizeOnnx(model: OnnxModel, options: QuantizeOnnxOptions): Promise<QuantizedOnnx> {
   const precision = requirePrecision(options.precision);
   if (precision === 'dynamic-int8') return dynamicOnnx(model, options.recipe);
-  if (precision !== 'int8')
-    throw new EngineError('E_UNSUPPORTED', 'quantize', `ONNX models are written as int8 or dynamic-int8, not ${precision}`, {
-      where: 'precision',
-    });
+  if (precision === 'fp32') throw new EngineError('E_USAGE', 'quantize', 'fp32 is what the model is already', { where: 'precision' });
   const graph = compiled(model);
+  if (precision === 'bf16') return bf16(model, graph, options.recipe);
   const { ranges } = await observe(model, graph, options);
   return qdq(model, graph, ranges, options);
 }
@@ -107,6 +106,12 @@ function qdq(model: OnnxModel, graph: Graph, ranges: ReadonlyMap<string, Range>,
   return { model: insertQdq(model, find, ranges), products: products.length, attentions: attentions.length, left };
 }
 
+function bf16(model: OnnxModel, graph: Graph, recipe: Recipe = {}): QuantizedOnnx {
+  const { products } = select(graph, recipe);
+  const weights = new Map([...products].map(({ inputs: [, weight] }) => [weight!, graph.constant(weight)!]));
+  return { model: toBf16Onnx(model, weights), products: products.size, attentions: 0, left: [] };
+}
+
 /** The graph by which the engine decides; refuses what cannot be quantised before it compiles anything. */
 function compiled(model: OnnxModel): Graph {
   const opset = model.opsets.get('') ?? 0;
@@ -114,7 +119,7 @@ function compiled(model: OnnxModel): Graph {
     throw new EngineError(
       'E_UNSUPPORTED',
       'quantize',
-      `int8 weights with a scale for each channel need opset ${FIRST_OPSET}, the model has opset ${opset}; export it again with a newer one`,
+      `int8 and bf16 need opset ${FIRST_OPSET}, the model has opset ${opset}; export it again with a newer one`,
     );
   const coded = model.graph.nodes.find(({ opType }) => CODES.test(opType));
   if (coded)

@@ -193,6 +193,8 @@ describe('the examples of the READMEs', () => {
     const model = join(project, 'node_modules', SCOPE, 'demo-model/files');
     for (const file of readdirSync(model)) symlinkSync(join(model, file), join(project, file));
     symlinkSync(model, join(project, 'model-folder'));
+    // One example lets another runtime run models.
+    symlinkSync(join(root, 'node_modules/onnxruntime-node'), join(project, 'node_modules/onnxruntime-node'));
     for (const [name, code] of examples) {
       const source = `${PRELUDES[name] ?? ''}${code}${ENDINGS[name] ?? ''}`;
       writeFileSync(join(project, `${fileOf(name)}.ts`), source);

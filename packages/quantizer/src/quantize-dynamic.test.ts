@@ -98,6 +98,11 @@ describe('dynamic int8', () => {
     expect(graph.nodes).toHaveLength(4);
     expect(() => quantizeDynamic(graph, { keep: ['nobody'] })).toThrow(/"nobody"/);
   });
+  it('rounds to bf16 what the recipe puts there', () => {
+    const mixed = quantizeDynamic(sample(), { layers: { b_node: 'bf16' } });
+    const dtypes = mixed.nodes.filter(({ op }) => op === 'InnerProduct').map((node) => mixed.constant(node.inputs[1])!.dtype);
+    expect(dtypes).toEqual(['s8', 'bf16', 's8', 'f32']);
+  });
   it('refuses a graph that is quantised already (Q9) and a weight that is not finite (Q1)', () => {
     const int8 = quantizeDynamic(sample());
     expect(() => quantizeDynamic(int8)).toThrow(expect.objectContaining({ code: 'E_QUANT', where: 'x/quantize' }));

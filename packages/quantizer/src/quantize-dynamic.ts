@@ -1,6 +1,8 @@
 import type { Tensor } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
-import { type Recipe, select } from './select';
+import { roundWeight } from './bf16';
+import type { Recipe } from './recipe';
+import { select } from './select';
 import { quantizeWeight } from './weight';
 
 /**
@@ -14,9 +16,10 @@ import { quantizeWeight } from './weight';
  */
 export function quantizeDynamic(source: Graph, recipe: Recipe = {}): Graph {
   const graph = source.clone();
-  const { products } = select(graph, recipe);
+  const { products, halves } = select(graph, recipe);
   const codes = new Map<string, TokenCodes>();
   graph.nodes = graph.nodes.flatMap((node) => {
+    if (halves.has(node)) return [halfProduct(graph, node)];
     if (!products.has(node)) return [node];
     const x = node.inputs[0]!;
     const found = codes.get(x);
@@ -27,6 +30,13 @@ export function quantizeDynamic(source: Graph, recipe: Recipe = {}): Graph {
     return quantize ? [quantize, product] : [product];
   });
   return graph;
+}
+
+/** A product that the recipe puts in bf16. */
+function halfProduct(graph: Graph, node: Node): Node {
+  const weight = node.inputs[1]!;
+  const rounded = graph.addConstant(`${weight}_bf16`, roundWeight(graph.constant(weight)!, weight));
+  return { ...node, inputs: node.inputs.map((input, slot) => (slot === 1 ? rounded : input)) };
 }
 
 interface TokenCodes {

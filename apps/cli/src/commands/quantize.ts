@@ -48,7 +48,8 @@ export function registerQuantize(program: Command): void {
     .action(async (model: string | undefined, flags: Flags) => {
       const { dryRun, quantizeToIr } = await import('../quantize/quantize');
       if (flags.dryRun) return consoleIo.out(await dryRun(modelPath(model), flags));
-      if (flags.output === undefined) throw new EngineError('E_USAGE', 'usage', 'say where to save the model: --output <folder or file.onnx>');
+      if (flags.output === undefined)
+        throw new EngineError('E_USAGE', 'usage', 'say where to save the model: --output <folder or file.onnx>');
       const search = flags.maxDrop === undefined ? undefined : { ...flags, maxDrop: flags.maxDrop };
       const output = flags.output;
       const made = output.endsWith('.onnx')

@@ -7,7 +7,8 @@ import { type CalibrationOptions, calibrate, type GraphRunner } from '../calibra
 import { calibrationGraph } from '../calibration-graph';
 import type { Range } from '../histogram';
 import { type Precision, requirePrecision } from '../precision';
-import { type Recipe, select } from '../select';
+import type { Recipe } from '../recipe';
+import { select } from '../select';
 import { findInOnnx } from './find-products';
 import { insertDynamic } from './insert-dynamic';
 import { insertQdq } from './insert-qdq';
@@ -92,7 +93,7 @@ export function qdqOnnx(model: OnnxModel, ranges: ReadonlyMap<string, Range>, op
  */
 export function dynamicOnnx(model: OnnxModel, recipe: Recipe = {}): QuantizedOnnx {
   const graph = compiled(model);
-  const selection = { products: select(graph, recipe).products, attentions: new Set<Node>() };
+  const selection = { ...select(graph, recipe), attentions: new Set<Node>() };
   const find = (edited: OnnxModel) => findInOnnx(edited, graph, selection);
   const { products, left } = find(model);
   return { model: insertDynamic(model, find), products: products.length, attentions: 0, left };

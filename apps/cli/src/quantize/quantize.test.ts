@@ -1,0 +1,98 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { makeModel, makeNode, makeTensor, makeValueInfo, writeModel } from '@neural-engine/onnx';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeNpz } from '../npz';
+import { dryRun, quantizeToIr } from './quantize';
+
+const folder = mkdtempSync(join(tmpdir(), 'ne-quantize-'));
+process.env['NE_CACHE_DIR'] = join(folder, 'cache');
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const model = join(folder, 'model.onnx');
+const samples = join(folder, 'samples');
+const wave = (count: number, speed: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(i * speed));
+
+beforeAll(async () => {
+  await writeModel(
+    makeModel({
+      nodes: [
+        makeNode('MatMul', ['x', 'a'], ['h'], { name: 'first' }),
+        makeNode('Relu', ['h'], ['r'], { name: 'relu' }),
+        makeNode('MatMul', ['r', 'b'], ['y'], { name: 'second' }),
+      ],
+      inputs: [makeValueInfo('x', 'f32', ['batch', 16])],
+      outputs: [makeValueInfo('y', 'f32', ['batch', 16])],
+      initializers: [makeTensor('a', 'f32', [16, 32], wave(512, 0.7)), makeTensor('b', 'f32', [32, 16], wave(512, 1.1))],
+    }),
+    model,
+  );
+  mkdirSync(samples);
+  for (let i = 0; i < 200; i++)
+    writeFileSync(join(samples, `${1000 + i}.npz`), writeNpz([['x', { dtype: 'f32', dims: [1, 16], data: wave(16, i + 1) }]]));
+});
+
+const bytesOf = (path: string): Buffer[] =>
+  readdirSync(path)
+    .sort()
+    .map((name) => readFileSync(join(path, name)));
+const flags = (output: string) => ({ output: join(folder, output), calibration: samples, threads: '1' });
+
+describe('ne quantize', () => {
+  it('writes the same bytes again, and from the recipe of a dry run', async () => {
+    await quantizeToIr(model, flags('a'));
+    await quantizeToIr(model, flags('b'));
+    const recipe = join(folder, 'recipe.json');
+    writeFileSync(recipe, await dryRun(model, {}));
+    expect(JSON.parse(readFileSync(recipe, 'utf8'))).toMatchObject({ recipe: 1, method: 'mse', layers: { relu: 'int8', second: 'int8' } });
+    await quantizeToIr(model, { ...flags('c'), recipe });
+    expect(bytesOf(join(folder, 'b'))).toEqual(bytesOf(join(folder, 'a')));
+    expect(bytesOf(join(folder, 'c'))).toEqual(bytesOf(join(folder, 'a')));
+  });
+  it('Q10 a killed calibration leaves nothing behind, and the next run gives the same bytes', async () => {
+    const output = join(folder, 'killed');
+    const source = fileURLToPath(new URL('../main.ts', import.meta.url));
+    const args = ['quantize', model, '-o', output, '-c', samples, '-t', '1'];
+    const program = `import { run } from ${JSON.stringify(source)}; await run(${JSON.stringify(args)});`;
+    const child = spawn(process.execPath, ['--import', 'tsx', '--conditions=source', '--input-type=module', '-e', program], {
+      cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    });
+    const ended = new Promise<string | null>((resolve) => child.on('close', (_, signal) => resolve(signal)));
+    child.stderr.on('data', (chunk: Buffer) => String(chunk).includes('calibrating') && child.kill('SIGKILL'));
+    expect(await ended).toBe('SIGKILL');
+    expect(readdirSync(folder).filter((name) => name.startsWith('killed'))).toEqual([]);
+    await quantizeToIr(model, flags('killed'));
+    expect(bytesOf(output)).toEqual(bytesOf(join(folder, 'a')));
+  });
+  it.each([
+    ['Q6 no samples', 'empty', [], 'E_DATASET', 'no .npz'],
+    ['Q7 a sample of another shape', 'shape', [['x', [1, 5]]], 'E_DATASET', 'sample 0'],
+    ['Q7 a sample without an input', 'missing', [['z', [1, 16]]], 'E_DATASET', 'sample 0'],
+  ] as const)('%s: nothing is written', async (_, name, tensors, code, text) => {
+    const path = join(folder, `bad-${name}`);
+    mkdirSync(path);
+    for (const [input, dims] of tensors)
+      writeFileSync(join(path, '0.npz'), writeNpz([[input, { dtype: 'f32', dims: [...dims], data: wave(dims[0] * dims[1], 1) }]]));
+    const output = join(folder, `out-${name}`);
+    await expect(quantizeToIr(model, { output, calibration: path })).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(text),
+    });
+    expect(existsSync(output)).toBe(false);
+  });
+  it('refuses a model that is quantised already before it reads a sample (Q9)', async () => {
+    const again = quantizeToIr(join(folder, 'a'), { ...flags('twice'), calibration: join(folder, 'bad-empty') });
+    await expect(again).rejects.toMatchObject({ code: 'E_QUANT', message: expect.stringContaining('already') });
+    expect(existsSync(join(folder, 'twice'))).toBe(false);
+  });
+  it('names flags that mean nothing', async () => {
+    for (const bad of [{ method: 'best' }, { percentile: '3' }, { onError: 'maybe' }, { precision: 'int4' }])
+      await expect(quantizeToIr(model, { ...flags('never'), ...bad })).rejects.toMatchObject({ code: 'E_USAGE' });
+    await expect(quantizeToIr(model, { ...flags('never'), recipe: join(folder, 'absent.json') })).rejects.toMatchObject({
+      code: 'E_NOT_FOUND',
+    });
+  });
+});

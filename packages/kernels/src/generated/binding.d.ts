@@ -45,6 +45,8 @@ export declare class NativeSession {
   constructor(options: NativeSessionOptions, notify: (arg: number) => void)
   /** Threads that compute, after what the system granted. */
   get threads(): number
+  /** The NUMA node that memory comes from, after what the system granted. */
+  get node(): number | null
   /**
    * Copies the inputs, queues the run and returns its number.
    *
@@ -101,6 +103,44 @@ export interface CacheReport {
   l3: number
 }
 
+/** One logical CPU and what it shares; the numbers only tell cores, sockets, nodes and caches apart. */
+export interface CpuReport {
+  /** As in an affinity mask. */
+  number: number
+  /** Physical core. */
+  core: number
+  /** Socket. */
+  package: number
+  /** NUMA node. */
+  node: number
+  /** L3 cache. */
+  l3: number
+}
+
+/** The speed of one instruction on registers. */
+export interface InstructionRate {
+  /** As the assembler spells it, with the width of its registers. */
+  instruction: string
+  /** 10⁹ multiply-adds a second on this core. */
+  gmacs: number
+}
+
+/**
+ * Measures the instructions that the kernels rest on, those that this CPU has, about 40 ms each, on the calling thread.
+ *
+ * # Errors
+ * E_INTERNAL only.
+ */
+export declare function instructionRates(): Array<InstructionRate>
+
+/**
+ * Measures the instructions that the kernels rest on, those that this CPU has, about 40 ms each, on the calling thread.
+ *
+ * # Errors
+ * E_INTERNAL only.
+ */
+export declare function instructionRates(): Array<InstructionRate>
+
 /**
  * Counts the elements of a Float32Array into bins of width 2^exponent, around the middle of `counts`.
  *
@@ -127,22 +167,6 @@ export interface Extent {
   nonFinite: number
 }
 
-/** The speed of one instruction on registers. */
-export interface InstructionRate {
-  /** As the assembler spells it, with the width of its registers. */
-  instruction: string
-  /** 10⁹ multiply-adds a second on this core. */
-  gmacs: number
-}
-
-/**
- * Measures the instructions that the kernels rest on, those that this CPU has, about 40 ms each, on the calling thread.
- *
- * # Errors
- * E_INTERNAL only.
- */
-export declare function instructionRates(): Array<InstructionRate>
-
 /**
  * Reports the instruction sets, caches and cores that this process has.
  *
@@ -167,6 +191,8 @@ export interface IsaReport {
   allowedCpus: Array<number>
   /** One logical CPU of each physical core in the mask. */
   physicalCpus: Array<number>
+  /** Each logical CPU in the affinity mask. */
+  cpus: Array<CpuReport>
   /** CPUs' worth of time the cgroup grants. */
   quota?: number
   /** Threads a session has unless told otherwise. */
@@ -225,6 +251,8 @@ export interface NativeSessionOptions {
   threads?: number
   /** Logical CPUs to pin them to. */
   cores?: Array<number>
+  /** NUMA node that memory comes from. */
+  node?: number
   /** Ask for huge pages. */
   hugePages?: boolean
 }

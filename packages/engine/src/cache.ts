@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { ABI } from '@neural-engine/kernels';
+import { ABI, isa } from '@neural-engine/kernels';
 import type { ModelOptions } from '@neural-engine/runtime';
 
 /** Where packed weights are kept: `NE_CACHE_DIR`, else the user's cache folder; undefined when neither is known. */
@@ -35,7 +35,8 @@ export function packedFileFor(
     hash.update(`${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}\0`);
   }
   hash.update(
-    `abi ${ABI} form ${COMPILER_FORM} sparse ${options.sparse ?? 'auto'} ${options.sparseThreshold ?? ''} embeddings ${options.embeddings ?? 'f32'} ${options.variant ?? ''}`,
+    `abi ${ABI} form ${COMPILER_FORM} tier ${isa().tier} sparse ${options.sparse ?? 'auto'} ${options.sparseThreshold ?? ''} ` +
+      `embeddings ${options.embeddings ?? 'f32'} ${options.variant ?? ''}`,
   );
   return join(directory, `${hash.digest('hex').slice(0, 32)}.pack`);
 }

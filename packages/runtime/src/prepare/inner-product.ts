@@ -1,11 +1,14 @@
 import { EngineError, widen } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
-import type { Activation, Code } from '@neural-engine/kernels';
+import { type Activation, type Code, isa } from '@neural-engine/kernels';
 import { type DecideOptions, decideSparse } from '@neural-engine/sparsity';
 import { activationTable } from './activation-table';
 import { codeOf, constantInput, rangeInput } from './codes';
 import type { KernelChoice, PanelOp } from './prepared';
 import type { WeightSpecs } from './weight-specs';
+
+/** Zeros from which skipping them beats multiplying everything on AMX tiles in bf16 (apps/docs/kernels/bf16.md). */
+const TILES_BREAK_EVEN = 0.9;
 
 /** Slots of the operator, as its schema lists them. */
 const SLOT = {
@@ -44,7 +47,8 @@ export function lowerInnerProduct(
   const [first, second] = weight.dims as [number, number];
   const [m, k] = transposed ? [first, second] : [second, first];
   const values = weight.dtype === 'bf16' ? widen(weight.data as Uint16Array, 'bf16') : weight.data;
-  const decision = decideSparse({ data: values, out: m, in: k, transposed }, sparse);
+  const onTiles = weight.dtype === 'bf16' && isa().tier === 'amx';
+  const decision = decideSparse({ data: values, out: m, in: k, transposed }, onTiles ? { breakEven: TILES_BREAK_EVEN, ...sparse } : sparse);
   const format = decision.sparse ? 'sparse4x1' : 'dense';
   const order = transposed ? 'mk' : 'km';
   const act = (node.attributes['activation'] ?? 'none') as Activation;

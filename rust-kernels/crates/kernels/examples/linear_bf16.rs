@@ -59,6 +59,7 @@ fn main() {
                 let x: Vec<u16> = rng.f32s(k * TOKENS, -1.0, 1.0).into_iter().map(to_bf16).collect();
                 let xs = vec![x; panels];
                 let mut ys = vec![vec![0u16; m * TOKENS]; panels];
+                let mut scratch = vec![0; layer.scratch_len(isa, MAX_PANELS)];
                 let peak = vdpbf16ps512().unwrap_or(f64::NAN);
                 let calls = m / ROWS;
                 let seconds = fastest_in_pieces(BUDGET, calls * panels.div_ceil(MAX_PANELS), |piece| {
@@ -68,7 +69,7 @@ fn main() {
                     let group = group * MAX_PANELS..panels.min((group + 1) * MAX_PANELS);
                     let both = xs[group.clone()].iter().zip(&mut ys[group]);
                     let mut ios: Vec<_> = both.map(|(x, y)| Io { x, codes: None, y: &mut y[cells.clone()], residual: Residual::None }).collect();
-                    layer.run_bf16(isa, rows, &mut ios).expect("the operands fit");
+                    layer.run_bf16(isa, rows, &mut ios, &mut scratch).expect("the operands fit");
                 });
                 let tokens = (TOKENS * panels) as f64;
                 let (rate, dense) = (used * tokens / seconds / 1e9, (m * k) as f64 * tokens / seconds / 1e9);

@@ -36,5 +36,25 @@ view!(
     u32s, u32
 );
 
+macro_rules! bytes_of {
+    ($(#[$doc:meta])* $name:ident, $type:ty) => {
+        $(#[$doc])*
+        #[inline(always)]
+        pub(crate) fn $name(words: &[$type]) -> &[u8] {
+            // SAFETY: the same memory, all of it initialised; bytes have no alignment and any value.
+            unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), size_of_val(words)) }
+        }
+    };
+}
+
+bytes_of!(
+    /// The little-endian bytes of words.
+    of_u32s, u32
+);
+bytes_of!(
+    /// The little-endian bytes of words.
+    of_i32s, i32
+);
+
 #[cfg(not(target_endian = "little"))]
 compile_error!("packed weights are little-endian and read in place");

@@ -18,7 +18,7 @@ pub(super) type Row = [f32; TOKENS];
 const ROWS: usize = 4;
 
 /// Bytes of weights that one panel is multiplied by before the next panel takes its place; they stay in L2 for all panels of a call.
-const CHUNK: usize = 128 << 10;
+pub(super) const CHUNK: usize = 128 << 10;
 
 /// y = act(W · x + bias + residual) for some rows; the entry has checked every length.
 pub(super) struct Product<'a, 'b, Y> {
@@ -39,16 +39,13 @@ impl<Y: Element> DotOp for Product<'_, '_, Y> {
                 let x = io.x.as_chunks().0;
                 for row in (first..last).step_by(ROWS) {
                     let at = row - self.rows.start..last.min(row + ROWS) - self.rows.start;
-                    let mut sums = begin(self.linear.bias, row, io, at.clone());
+                    let mut sums: [Row; ROWS] = begin(self.linear.bias, row, io, at.clone());
                     match weight {
                         WeightBf16::Dense(weight) => dense::<D, V>(dot, weight, row, x, &mut sums),
                         WeightBf16::Sparse(weight) => sparse::<D, V>(dot, weight.block(row / ROWS), x, &mut sums),
                     }
-                    let sums = &mut sums[..at.len()];
-                    if self.linear.act != Activation::None {
-                        activate::activate_in_place(self.isa, self.linear.act, sums.as_flattened_mut());
-                    }
-                    Y::store(dot.simd(), sums, &mut io.y[at.start * TOKENS..at.end * TOKENS]);
+                    let cells = at.start * TOKENS..at.end * TOKENS;
+                    finish(self.isa, dot.simd(), self.linear.act, &mut sums[..at.len()], &mut io.y[cells]);
                 }
             }
             first = last;
@@ -58,8 +55,8 @@ impl<Y: Element> DotOp for Product<'_, '_, Y> {
 
 /// bias + residual of rows `at` of y, the first of which is row `row` of the weight.
 #[inline(always)]
-fn begin<Y: Element>(bias: Option<&[f32]>, row: usize, io: &Io<'_, u16, Y>, at: Range<usize>) -> [Row; ROWS] {
-    let mut sums = [[0.0; TOKENS]; ROWS];
+pub(super) fn begin<Y: Element, const R: usize>(bias: Option<&[f32]>, row: usize, io: &Io<'_, u16, Y>, at: Range<usize>) -> [Row; R] {
+    let mut sums = [[0.0; TOKENS]; R];
     for (i, (sums, at)) in sums.iter_mut().zip(at).enumerate() {
         let cells = at * TOKENS..(at + 1) * TOKENS;
         let bias = bias.map_or(0.0, |bias| bias[row + i]);
@@ -70,6 +67,15 @@ fn begin<Y: Element>(bias: Option<&[f32]>, row: usize, io: &Io<'_, u16, Y>, at: 
         }
     }
     sums
+}
+
+/// y ← act(sums)
+#[inline(always)]
+pub(super) fn finish<S: Simd, Y: Element>(isa: Isa, simd: S, act: Activation, sums: &mut [Row], y: &mut [Y]) {
+    if act != Activation::None {
+        activate::activate_in_place(isa, act, sums.as_flattened_mut());
+    }
+    Y::store(simd, sums, y);
 }
 
 /// sums += rows `row..row + 4` of a dense weight times a panel.

@@ -6,10 +6,11 @@ use crate::panel::{Residual, TOKENS, lane_of};
 use neural_engine_isa::Tier;
 use neural_engine_testkit::{Aligned, Edge, Guarded, Rng, assert_same_bits};
 
-/// Every way a product can be computed here; what the CPU lacks is printed.
+/// Every way to sum in vectors here; what the CPU lacks is printed.
 fn tiers() -> Vec<(&'static str, Isa)> {
     let best = Isa::capped(Tier::Avx512Vnni);
-    let mut tiers: Vec<_> = Isa::available().into_iter().map(|isa| (isa.tier().name(), isa.without_bf16())).collect();
+    let vectors = Isa::available().into_iter().filter(|isa| isa.amx().is_none());
+    let mut tiers: Vec<_> = vectors.map(|isa| (isa.tier().name(), isa.without_bf16())).collect();
     match best.avx512_bf16() {
         Some(_) => tiers.push(("avx512_bf16", best)),
         None => println!("not tested here, the CPU lacks it: avx512_bf16"),
@@ -78,7 +79,9 @@ impl Case {
             _ => Residual::InPlace,
         };
         let mut ios: Vec<_> = ys.iter_mut().zip(&xs).enumerate().map(|(i, (y, x))| Io { x, codes: None, y, residual: residual(i) }).collect();
-        LinearBf16 { weight, bias: self.bias.as_deref(), act }.run_f32(isa, rows, &mut ios).unwrap();
+        let linear = LinearBf16 { weight, bias: self.bias.as_deref(), act };
+        let mut scratch = vec![i32::MIN; linear.scratch_len(isa, ios.len())];
+        linear.run_f32(isa, rows, &mut ios, &mut scratch).unwrap();
         ys.iter().map(|y| y.to_vec()).collect()
     }
 
@@ -214,6 +217,57 @@ fn rows_are_the_same_bits_however_they_are_split_and_however_many_panels_share_t
     }
 }
 
+/// A dense product on tiles in software.
+fn on_software_tiles(case: &Case, weight: &DenseBf16<'_>, rows: Range<usize>, act: Activation) -> Vec<Vec<f32>> {
+    let linear = LinearBf16 { weight: WeightBf16::Dense(*weight), bias: case.bias.as_deref(), act };
+    let cells = rows.start * TOKENS..rows.end * TOKENS;
+    let mut ys = vec![vec![f32::NAN; cells.len()]; case.xs.len()];
+    let parts = ys.iter_mut().zip(&case.xs).zip(&case.residuals);
+    let mut ios: Vec<_> = parts.map(|((y, x), r)| Io { x, codes: None, y, residual: Residual::Panel(&r[cells.clone()]) }).collect();
+    let mut scratch = vec![i32::MIN; tile_product::scratch_len(case.k) * case.xs.len()];
+    let isa = Isa::capped(Tier::Scalar);
+    tile_product::Call { linear: &linear, weight, isa, rows, ios: &mut ios, scratch: &mut scratch }
+        .run(&mut crate::tiles::SoftwareTiles::new(), neural_engine_isa::Scalar);
+    ys
+}
+
+#[test]
+fn tiles_stay_within_the_error_rule_and_the_cpu_s_give_the_bits_of_those_in_software() {
+    let mut rng = Rng::from_env(67);
+    let amx = Isa::capped(Tier::Amx);
+    if amx.amx().is_none() {
+        println!("not tested here, the CPU lacks it: amx");
+    }
+    for (m, k, panels, low) in
+        [(32, 32, 1, -1.0), (33, 1, 2, 0.0), (70, 95, 3, -1.0), (48, 768, 1, 0.0), (32, 3072, 1, 0.0), (35, 1057, 1, 0.0)]
+    {
+        let case = Case::new(&mut rng, m, k, panels, 1.0, low);
+        let bytes = Aligned::new(&DenseBf16::pack(m, k, &case.w).unwrap());
+        let weight = DenseBf16::view(m, k, &bytes).unwrap();
+        let want = on_software_tiles(&case, &weight, 0..m, Activation::GeluErf);
+        let plain = on_software_tiles(&case, &weight, 0..m, Activation::None);
+        let worst = case.worst(&plain, true, &[0, 7, 8, 21, 63]);
+        println!("{m}x{k}: worst {worst:.2} of 2^-24 of the magnitudes");
+        assert!(worst <= 8.0, "{m}x{k}: {worst}");
+        let split =
+            [on_software_tiles(&case, &weight, 0..16, Activation::None), on_software_tiles(&case, &weight, 16..m, Activation::None)];
+        for (panel, plain) in plain.iter().enumerate() {
+            assert_same_bits("split", &[&split[0][panel][..], &split[1][panel][..]].concat(), plain);
+        }
+        if amx.amx().is_some() {
+            for edge in Edge::BOTH {
+                let got = case.run(amx, WeightBf16::Dense(weight), 0..m, Activation::GeluErf, 1, edge);
+                for (got, want) in got.iter().zip(&want) {
+                    assert_same_bits(&format!("amx {m}x{k}"), got, want);
+                }
+            }
+            let short = LinearBf16 { weight: WeightBf16::Dense(weight), bias: None, act: Activation::None };
+            let refused = short.run_f32(amx, 0..0, &mut [Io { x: &case.xs[0], codes: None, y: &mut [], residual: Residual::None }], &mut []);
+            assert!(matches!(refused, Err(KernelError::Length { name: "scratch", .. })));
+        }
+    }
+}
+
 #[test]
 fn bf16_outputs_are_the_rounded_f32_outputs_after_the_activation() {
     let mut rng = Rng::from_env(65);
@@ -226,7 +280,7 @@ fn bf16_outputs_are_the_rounded_f32_outputs_after_the_activation() {
             let mut y = Guarded::new(m * TOKENS, 7u16, Edge::End);
             let residual = Residual::Panel(&case.residuals[0]);
             let linear = LinearBf16 { weight, bias: case.bias.as_deref(), act: Activation::GeluErf };
-            linear.run_bf16(isa, 0..m, &mut [Io { x: &case.xs[0], codes: None, y: &mut y, residual }]).unwrap();
+            linear.run_bf16(isa, 0..m, &mut [Io { x: &case.xs[0], codes: None, y: &mut y, residual }], &mut []).unwrap();
             for row in 0..m {
                 for token in 0..TOKENS {
                     let value = want[row * TOKENS + lane_of(token)];
@@ -259,7 +313,7 @@ fn wrong_lengths_ranges_panel_counts_and_residuals_are_refused() {
     let run = |rows: Range<usize>, x: &[u16], y_rows: usize, panels: usize| {
         let mut ys = vec![vec![0.0; y_rows * TOKENS]; panels];
         let mut ios: Vec<_> = ys.iter_mut().map(|y| Io { x, codes: None, y, residual: Residual::None }).collect();
-        linear.run_f32(Isa::best(), rows, &mut ios)
+        linear.run_f32(Isa::best(), rows, &mut ios, &mut vec![0; linear.scratch_len(Isa::best(), MAX_PANELS)])
     };
     assert_eq!(run(16..40, &x, 24, 1), Ok(()));
     assert!(matches!(run(0..16, &x[1..], 16, 1), Err(KernelError::Length { name: "x", .. })));
@@ -270,10 +324,10 @@ fn wrong_lengths_ranges_panel_counts_and_residuals_are_refused() {
     assert!(matches!(run(0..16, &x, 16, 0), Err(KernelError::Invalid { name: "ios", .. })));
     assert!(matches!(run(0..16, &x, 16, 5), Err(KernelError::Invalid { name: "ios", .. })));
     let mut y = vec![0u16; 16 * TOKENS];
-    let in_place = linear.run_bf16(Isa::best(), 0..16, &mut [Io { x: &x, codes: None, y: &mut y, residual: Residual::InPlace }]);
+    let in_place = linear.run_bf16(Isa::best(), 0..16, &mut [Io { x: &x, codes: None, y: &mut y, residual: Residual::InPlace }], &mut []);
     assert!(matches!(in_place, Err(KernelError::Invalid { name: "residual", .. })));
     let short = LinearBf16 { bias: Some(&[0.0; 39]), ..linear };
-    assert!(short.run_f32(Isa::best(), 0..0, &mut [Io { x: &x, codes: None, y: &mut [], residual: Residual::None }]).is_err());
+    assert!(short.run_f32(Isa::best(), 0..0, &mut [Io { x: &x, codes: None, y: &mut [], residual: Residual::None }], &mut []).is_err());
 }
 
 #[test]
@@ -299,7 +353,7 @@ fn broken_packed_weights_are_refused() {
             if let Ok(view) = Sparse4x1Bf16::view(m, k, &bad) {
                 let (x, mut y) = (vec![0; k * TOKENS], vec![0.0; m * TOKENS]);
                 let linear = LinearBf16 { weight: WeightBf16::Sparse(view), bias: None, act: Activation::None };
-                linear.run_f32(Isa::best(), 0..m, &mut [Io { x: &x, codes: None, y: &mut y, residual: Residual::None }]).unwrap();
+                linear.run_f32(Isa::best(), 0..m, &mut [Io { x: &x, codes: None, y: &mut y, residual: Residual::None }], &mut []).unwrap();
             }
         }
     }

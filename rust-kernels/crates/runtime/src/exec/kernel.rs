@@ -6,6 +6,7 @@ use crate::error::{ErrorCode, Result, RuntimeError};
 use crate::program;
 use crate::validate::op::Op;
 use crate::validate::{Division, Prepared};
+use neural_engine_isa::Isa;
 use neural_engine_kernels::attention_f32::AttentionF32;
 use neural_engine_kernels::attention_i8::AttentionI8;
 use neural_engine_kernels::linear_bf16::LinearBf16;
@@ -22,6 +23,7 @@ use std::ops::Range;
 pub(super) fn kernel_scratch(prepared: &Prepared) -> usize {
     let of = |op: &Op, panels: usize| match *op {
         Op::LinearI8 { .. } => linear_i8(prepared, op).map_or(0, |linear| linear.scratch_len(panels)),
+        Op::LinearBf16 { .. } => linear_bf16(prepared, op).map_or(0, |linear| linear.scratch_len(Isa::best(), panels) * size_of::<i32>()),
         Op::Attention { q, heads, .. } => AttentionF32::scratch_len(q.features / heads) * size_of::<f32>(),
         Op::AttentionI8 { q, heads, .. } => AttentionI8::scratch_len(q.features / heads),
         _ => 0,

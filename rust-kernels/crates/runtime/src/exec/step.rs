@@ -377,8 +377,8 @@ impl<'r> Thread<'r> {
         let isa = self.run.isa;
         let range = rows.clone();
         match y.dtype {
-            DType::F32 => self.product(x, &None, y, residual, rows, unit, |_, ios| linear.run_f32(isa, range, ios)),
-            _ => self.product(x, &None, y, residual, rows, unit, |_, ios| linear.run_bf16(isa, range, ios)),
+            DType::F32 => self.product(x, &None, y, residual, rows, unit, |scratch, ios| linear.run_f32(isa, range, ios, words(scratch)?)),
+            _ => self.product(x, &None, y, residual, rows, unit, |scratch, ios| linear.run_bf16(isa, range, ios, words(scratch)?)),
         }
     }
 
@@ -410,6 +410,11 @@ impl<'r> Thread<'r> {
             }
         }
     }
+}
+
+/// Scratch as 32-bit words.
+fn words(scratch: &mut [u8]) -> std::result::Result<&mut [i32], KernelError> {
+    view_mut(scratch).ok_or_else(|| KernelError::Invalid { name: "scratch", reason: "is not aligned".into() })
 }
 
 /// Calls a kernel for each panel of a unit.

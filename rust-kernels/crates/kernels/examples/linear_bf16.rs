@@ -68,7 +68,8 @@ fn main() {
                     let cells = rows.start * TOKENS..rows.end * TOKENS;
                     let group = group * MAX_PANELS..panels.min((group + 1) * MAX_PANELS);
                     let both = xs[group.clone()].iter().zip(&mut ys[group]);
-                    let mut ios: Vec<_> = both.map(|(x, y)| Io { x, codes: None, y: &mut y[cells.clone()], residual: Residual::None }).collect();
+                    let mut ios: Vec<_> =
+                        both.map(|(x, y)| Io { x, codes: None, y: &mut y[cells.clone()], residual: Residual::None }).collect();
                     layer.run_bf16(isa, rows, &mut ios, &mut scratch).expect("the operands fit");
                 });
                 let tokens = (TOKENS * panels) as f64;

@@ -78,7 +78,8 @@ impl Case {
             1 => Residual::Panel(&residuals[i]),
             _ => Residual::InPlace,
         };
-        let mut ios: Vec<_> = ys.iter_mut().zip(&xs).enumerate().map(|(i, (y, x))| Io { x, codes: None, y, residual: residual(i) }).collect();
+        let mut ios: Vec<_> =
+            ys.iter_mut().zip(&xs).enumerate().map(|(i, (y, x))| Io { x, codes: None, y, residual: residual(i) }).collect();
         let linear = LinearBf16 { weight, bias: self.bias.as_deref(), act };
         let mut scratch = vec![i32::MIN; linear.scratch_len(isa, ios.len())];
         linear.run_f32(isa, rows, &mut ios, &mut scratch).unwrap();
@@ -262,7 +263,8 @@ fn tiles_stay_within_the_error_rule_and_the_cpu_s_give_the_bits_of_those_in_soft
                 }
             }
             let short = LinearBf16 { weight: WeightBf16::Dense(weight), bias: None, act: Activation::None };
-            let refused = short.run_f32(amx, 0..0, &mut [Io { x: &case.xs[0], codes: None, y: &mut [], residual: Residual::None }], &mut []);
+            let refused =
+                short.run_f32(amx, 0..0, &mut [Io { x: &case.xs[0], codes: None, y: &mut [], residual: Residual::None }], &mut []);
             assert!(matches!(refused, Err(KernelError::Length { name: "scratch", .. })));
         }
     }

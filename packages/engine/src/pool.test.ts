@@ -41,12 +41,8 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all(pools.map((pool) => pool.close())));
 
-describe.each([
-  ['int8', 'bit for bit', 0],
-  // Where a sequence begins within a panel decides the order in which f32 attention sums.
-  ['f32', 'within 1e-5', 1e-5],
-])('a pool of an %s model, %s', (name, _, tolerance) => {
-  it('joins requests of different lengths, and gives each the answer that it gets alone', async () => {
+describe.each([['int8'], ['f32']])('a pool of an %s model', (name) => {
+  it('joins requests of different lengths, and gives each the answer that it gets alone, bit for bit', async () => {
     const model = models.get(name)!;
     const [session, pool] = [await model.session({ threads: 1 }), await poolOf(name)];
     const requests = LENGTHS.map((length, i) => request(length, i, i % 3));
@@ -55,9 +51,9 @@ describe.each([
       const alone = await session.run(each);
       for (const { name: output } of model.outputs) {
         expect(answers[i]![output]!.dims).toEqual([1, LENGTHS[i]]);
-        const expected = alone[output]!.data as Float32Array;
-        for (let at = 0; at < LENGTHS[i]! - (i % 3); at++)
-          expect(Math.abs((answers[i]![output]!.data as Float32Array)[at]! - expected[at]!)).toBeLessThanOrEqual(tolerance);
+        // Masked positions carry no meaning.
+        const visible = LENGTHS[i]! - (i % 3);
+        expect(answers[i]![output]!.data.slice(0, visible)).toEqual(alone[output]!.data.slice(0, visible));
       }
     }
     expect(pool.statistics.batches).toBeLessThan(LENGTHS.length);

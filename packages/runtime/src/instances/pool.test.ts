@@ -57,7 +57,8 @@ describe('Pool', () => {
 
   it('ends requests at their deadline or signal wherever they are, without running those that still waited', async () => {
     const one = await pool({ instances: 1, threadsPerInstance: 1, maxBatch: 1, timeoutMs: 60_000 }, slow);
-    const first = one.run(long);
+    // Long enough for the deadline to pass while it runs.
+    const first = one.run(feedsOf(32, 4096));
     const late = one.run(long, { timeoutMs: 0 });
     const abort = new AbortController();
     const outcomes = Promise.allSettled([late, one.run(long, { signal: abort.signal })]);

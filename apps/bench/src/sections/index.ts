@@ -6,6 +6,7 @@ import { fp32 } from './fp32';
 import { instancesSection } from './instances';
 import { kernels } from './kernels';
 import { memorySection } from './memory';
+import { peersSection } from './peers';
 import { poolSection } from './pool';
 import { profileSection } from './profile';
 import { scalingSection } from './scaling';
@@ -22,4 +23,5 @@ export const SECTIONS: readonly SectionSpec[] = [
   memorySection,
   instancesSection,
   poolSection,
+  peersSection,
 ];

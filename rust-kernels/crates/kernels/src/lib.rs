@@ -23,7 +23,6 @@ pub mod panel;
 pub mod quantize;
 pub mod quantize_tokens;
 pub mod rows;
-#[allow(dead_code, unused_imports, reason = "the kernels that multiply on tiles come next")]
 mod tiles;
 pub mod tokens;
 

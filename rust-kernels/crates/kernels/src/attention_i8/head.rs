@@ -2,11 +2,12 @@
 //!
 //! It is free of closures and iterator adaptors where vectors are at work: see [`each`].
 
-use super::products::{Products, QUAD};
+use super::products::{PANEL_QUADS, Products, QUAD};
 use super::scratch::Scratch;
 use super::{AttentionI8, KEY_BLOCK, Span};
 use crate::dot_u8s8::each;
 use crate::panel::{TOKENS, lane_of};
+use crate::tiles::{SIDE, TILE};
 use neural_engine_isa::{Simd, math};
 use std::f32::consts::LOG2_E;
 use std::ops::Range;
@@ -17,6 +18,9 @@ const LOG2_255: f32 = 7.994_353_3;
 const MAX_BIAS: f32 = 1e30;
 /// Bias of the keys that fill a group but are not of the span: far below any other, so that their probability is 0.
 const OUTSIDE: f32 = -1e33;
+
+/// Groups of four keys of one panel from which tiles are faster, although they always multiply all 64: they cost about as much as five.
+const TILE_GROUPS: usize = 6;
 
 /// A checked call.
 pub(super) struct Job<'a> {
@@ -111,14 +115,31 @@ impl Job<'_> {
         let simd = p.simd();
         let head_dim = self.attention.head_dim;
         let scale = simd.splat(self.attention.scale * LOG2_E);
+        let mut scores = [[[0; SIDE]; SIDE]; 16];
         for panel in panels(&block.groups) {
             let at = (panel * self.attention.heads + head) * head_dim * TOKENS;
             let sums = self.keys(p, at);
-            for group in within(&block.groups, panel) {
+            let groups = within(&block.groups, panel);
+            let on_tiles = P::TILES && head_dim.is_multiple_of(TOKENS) && groups.len() >= TILE_GROUPS;
+            if on_tiles {
+                p.scores_on_tiles(self.scratch.q, self.scratch.k, &mut scores);
+            }
+            for group in groups {
                 let lane = lane_of(4 * group % TOKENS);
-                let start = |i: usize| [simd.splat_i32(sums[lane + i]); 4];
-                let acc = [start(0), start(1), start(2), start(3)];
-                let acc = p.tile::<u8, 4, QUAD>(acc, self.scratch.q, &self.scratch.k[4 * lane..], head_dim / 4);
+                let mut acc = [[simd.splat_i32(0); 4]; 4];
+                for i in 0..4 {
+                    acc[i] = [simd.splat_i32(sums[lane + i]); 4];
+                }
+                if on_tiles {
+                    for i in 0..4 {
+                        for j in 0..4 {
+                            let score = simd.load_i32(&scores[lane / SIDE * 4 + j][lane % SIDE + i]);
+                            acc[i][j] = simd.add_i32(acc[i][j], score);
+                        }
+                    }
+                } else {
+                    acc = p.tile::<u8, 4, QUAD>(acc, self.scratch.q, &self.scratch.k[4 * lane..], head_dim / 4);
+                }
                 let key = 4 * (group - block.groups.start);
                 let bias = &self.scratch.bias[key..key + 4];
                 let t = &mut self.scratch.t[key * TOKENS..(key + 4) * TOKENS];
@@ -199,9 +220,25 @@ impl Job<'_> {
         let first_token = self.panel * TOKENS;
         let from = (span.start as usize).max(first_token) - first_token;
         let to = span.end().min(first_token + TOKENS) - first_token;
+        let on_tiles = P::TILES && head_dim.is_multiple_of(SIDE) && panels(&block.groups).any(|panel| is_whole(&block.groups, panel));
+        let mut sums = [[[0; SIDE]; SIDE]; 4];
         for d in (0..head_dim).step_by(4) {
             let mut acc = [[simd.splat_i32(0); 4]; 4];
+            if on_tiles {
+                if d.is_multiple_of(SIDE) {
+                    self.whole_panels(p, head, d, block);
+                    p.end_on_tiles(&mut sums);
+                }
+                for i in 0..4 {
+                    for j in 0..4 {
+                        acc[i][j] = simd.load_i32(&sums[j][d % SIDE + i]);
+                    }
+                }
+            }
             for panel in panels(&block.groups) {
+                if on_tiles && is_whole(&block.groups, panel) {
+                    continue;
+                }
                 let groups = within(&block.groups, panel);
                 let v = ((panel * heads + head) * head_dim + d) * TOKENS + 4 * groups.start % TOKENS;
                 let probabilities = &self.scratch.p[(groups.start - block.groups.start) * QUAD..];
@@ -231,6 +268,28 @@ impl Job<'_> {
             }
         }
     }
+}
+
+impl Job<'_> {
+    /// P·V of features `d..d + 16` over the panels that the block holds whole.
+    #[inline(always)]
+    fn whole_panels<P: Products>(&self, p: P, head: usize, d: usize, block: &Block) {
+        let AttentionI8 { heads, head_dim, .. } = *self.attention;
+        p.begin_on_tiles();
+        for panel in panels(&block.groups) {
+            if is_whole(&block.groups, panel) {
+                let v = ((panel * heads + head) * head_dim + d) * TOKENS;
+                let v: &[i8; TILE] = self.v[v..].first_chunk().expect("16 rows of a panel");
+                p.context_on_tiles(v, &self.scratch.p[(panel * PANEL_QUADS - block.groups.start) * QUAD..]);
+            }
+        }
+    }
+}
+
+/// Whether all groups of a panel are among these.
+#[inline(always)]
+fn is_whole(groups: &Range<usize>, panel: usize) -> bool {
+    within(groups, panel).len() == PANEL_QUADS
 }
 
 /// The panels that groups of four keys lie in.

@@ -15,6 +15,8 @@
 //! All tiers give the same bits.
 
 #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
+mod amx;
+#[cfg(all(target_arch = "x86_64", not(ne_portable)))]
 mod avx2;
 #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
 mod avx512_vnni;
@@ -68,7 +70,9 @@ impl AttentionI8<'_> {
 
     /// The kernel that `isa` selects, for logs and reports.
     pub fn kernel(isa: Isa) -> &'static str {
-        if isa.avx512_vnni().is_some() {
+        if isa.amx().is_some() {
+            "attention_u8s8_amx"
+        } else if isa.avx512_vnni().is_some() {
             "attention_u8s8_4x64_avx512_vnni"
         } else if isa.avx2().is_none() {
             "attention_u8s8_scalar"
@@ -107,6 +111,10 @@ impl AttentionI8<'_> {
         let job = Job { attention: self, spans, panel, heads, q, k, v, y, scratch, biased: 0..0 };
         #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
         {
+            if let Some(token) = isa.amx() {
+                amx::run(token, job);
+                return Ok(());
+            }
             if let Some(token) = isa.avx512_vnni() {
                 avx512_vnni::run(token, job);
                 return Ok(());

@@ -2,10 +2,14 @@
 
 use super::exp;
 use crate::panel::{TOKENS, lane_of};
+use crate::tiles::{Lanes, SIDE, TILE};
 use neural_engine_isa::{Scalar, Simd};
 
 /// Bytes of four rows of a panel interleaved: 64 lanes × 4.
 pub(super) const QUAD: usize = 4 * TOKENS;
+
+/// Quads of a panel's keys.
+pub(super) const PANEL_QUADS: usize = TOKENS / 4;
 
 /// A byte of either sign.
 pub(super) trait Byte: Copy {
@@ -57,6 +61,30 @@ pub(super) trait Products: Copy {
 
     /// Interleaves four rows of probabilities, 0 to 255, and adds the four of each lane to `sum`.
     fn pack(self, rows: &[Row<Self>; 4], quad: &mut [u8], sum: Row<Self>) -> Row<Self>;
+
+    /// Whether there are tiles for whole panels of keys; the methods below are called only then.
+    const TILES: bool = false;
+
+    /// Σ q·k of 64 keys by 64 queries: tile 4·i + j has the keys of lanes 16·i to 16·i + 15 by the queries of lanes 16·j to 16·j + 15. Both
+    /// are interleaved, of a multiple of 64 features.
+    fn scores_on_tiles(self, _q: &[u8], _k: &[u8], _scores: &mut [[Lanes; SIDE]; 16]) {
+        unreachable!("no tiles");
+    }
+
+    /// Begins sums of 16 features by 64 queries.
+    fn begin_on_tiles(self) {
+        unreachable!("no tiles");
+    }
+
+    /// Adds Σ p·v of 64 keys: v is `[16 features][64 keys]`, p `[16][64 queries][4 keys]`.
+    fn context_on_tiles(self, _v: &[i8; TILE], _p: &[u8]) {
+        unreachable!("no tiles");
+    }
+
+    /// Writes the sums, 16 queries a tile.
+    fn end_on_tiles(self, _sums: &mut [[Lanes; SIDE]; 4]) {
+        unreachable!("no tiles");
+    }
 
     /// Writes the codes of tokens `from..to` of 64, saturated to u8, and leaves the others.
     fn store_tokens(self, y: &mut [u8], codes: Row<Self>, from: usize, to: usize);

@@ -1,6 +1,7 @@
 //! Linear layers on u8 activations and s8 weights: y = epilogue(W · x) over panels of 64 tokens.
 //!
-//! W is dense ([`DenseU8S8`]) or sparse in 4x1 blocks ([`Sparse4x1U8S8`]). With acc = init\[m\] + Σ w·x in wrapping 32-bit integers,
+//! W is dense ([`DenseU8S8`], and [`TiledU8S8`] for AMX) or sparse in 4x1 blocks ([`Sparse4x1U8S8`], and [`Compressed4x1U8S8`] for AMX).
+//! With acc = init\[m\] + Σ w·x in wrapping 32-bit integers,
 //! f = fma(acc, mul\[m\], add\[m\]) + residual; then, for 8-bit outputs,
 //!
 //! | given | output code |
@@ -15,10 +16,14 @@
 //! f = fma(acc − zero\[t\]·sums\[m\], mul\[m\]·step\[t\], add\[m\]) + residual, where Σ w·(x − zero) is exact. NaN becomes the lowest code. Every tier and every split of the rows gives the same bits.
 
 #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
+mod amx;
+#[cfg(all(target_arch = "x86_64", not(ne_portable)))]
 mod avx2;
 #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
 mod avx512_vnni;
 mod check;
+mod compressed;
+mod cost;
 mod dense;
 mod element;
 mod epilogue;
@@ -28,20 +33,27 @@ mod sparse;
 #[cfg(test)]
 mod tests;
 mod tier;
+mod tile_product;
+mod tiled;
 mod weight;
 
+pub use compressed::Compressed4x1U8S8;
+pub use cost::{CandidateI8, FormI8, candidates};
 pub use dense::DenseU8S8;
 pub use packed::{MAX_K, MAX_M};
 pub use sparse::Sparse4x1U8S8;
+pub use tiled::TiledU8S8;
 pub use weight::WeightI8;
 
 use crate::error::expect_len;
 use crate::panel::Io;
+use crate::tiles::SoftwareTiles;
 use crate::{Activation, Code, KernelError};
 use element::Element;
 use epilogue::Epilogue;
 use neural_engine_isa::Isa;
 use std::ops::Range;
+use tile_product::{Call, TileWeight};
 
 /// A range of output rows starts and ends at a multiple of this, or at the last row.
 pub const ROW_GRANULE: usize = 4;
@@ -111,57 +123,81 @@ impl LinearI8<'_> {
         Ok(())
     }
 
-    /// Bytes of scratch for a call on `panels` panels: interleaved copies of the inputs where the weight is dense.
+    /// Bytes of scratch for a call on `panels` panels: copies of the inputs in the kernel's order, room to expand weights.
     pub fn scratch_len(&self, panels: usize) -> usize {
         match self.weight {
             WeightI8::Dense(weight) => panels * weight.k().div_ceil(4) * 256,
             WeightI8::Sparse(_) => 0,
+            WeightI8::Tiled(weight) => tile_product::scratch_len(weight.k(), panels, false),
+            WeightI8::Compressed(weight) => tile_product::scratch_len(weight.k(), panels, true),
         }
     }
 
     /// The kernel that `isa` selects, for logs and reports.
     pub fn kernel(&self, isa: Isa) -> &'static str {
-        let sparse = matches!(self.weight, WeightI8::Sparse(_));
-        if isa.avx512_vnni().is_some() {
-            if sparse { "spmm_u8s8_4x1_avx512_vnni" } else { "dense_u8s8_6x64_avx512_vnni" }
-        } else if isa.avx2().is_some() {
-            match (sparse, isa.has_avx_vnni()) {
-                (true, true) => "spmm_u8s8_4x1_avx_vnni",
-                (true, false) => "spmm_u8s8_4x1_avx2",
-                (false, true) => "dense_u8s8_4x16_avx_vnni",
-                (false, false) => "dense_u8s8_4x16_avx2",
-            }
-        } else if sparse {
-            "spmm_u8s8_4x1_scalar"
-        } else {
-            "dense_u8s8_scalar"
+        Self::kernel_of(self.weight.form(), isa)
+    }
+
+    /// The kernel for weights of that form.
+    pub(crate) fn kernel_of(form: FormI8, isa: Isa) -> &'static str {
+        let tier = (isa.avx512_vnni().is_some(), isa.avx2().is_some(), isa.has_avx_vnni());
+        match (form, tier) {
+            (FormI8::Tiled, _) if isa.amx().is_some() => "dense_u8s8_amx",
+            (FormI8::Tiled, _) => "dense_u8s8_software_tiles",
+            (FormI8::Compressed4x1, _) if isa.amx().is_some() => "spmm_u8s8_4x1_amx",
+            (FormI8::Compressed4x1, _) => "spmm_u8s8_4x1_software_tiles",
+            (FormI8::Sparse4x1, (true, ..)) => "spmm_u8s8_4x1_avx512_vnni",
+            (FormI8::Sparse4x1, (_, true, true)) => "spmm_u8s8_4x1_avx_vnni",
+            (FormI8::Sparse4x1, (_, true, false)) => "spmm_u8s8_4x1_avx2",
+            (FormI8::Sparse4x1, _) => "spmm_u8s8_4x1_scalar",
+            (FormI8::Dense, (true, ..)) => "dense_u8s8_6x64_avx512_vnni",
+            (FormI8::Dense, (_, true, true)) => "dense_u8s8_4x16_avx_vnni",
+            (FormI8::Dense, (_, true, false)) => "dense_u8s8_4x16_avx2",
+            (FormI8::Dense, _) => "dense_u8s8_scalar",
         }
     }
 
     fn run<Y: Element>(&self, isa: Isa, rows: Range<usize>, ios: &mut [Io<'_, u8, Y>], scratch: &mut [u8]) -> Result<(), KernelError> {
         check::call(self, &rows, ios, scratch.len())?;
-        let epilogue = Epilogue::new(self);
+        let epilogue = &Epilogue::new(self);
+        let tiles = match &self.weight {
+            WeightI8::Tiled(weight) => Some(TileWeight::Tiled(weight)),
+            WeightI8::Compressed(weight) => Some(TileWeight::Compressed(weight)),
+            WeightI8::Dense(_) | WeightI8::Sparse(_) => None,
+        };
+        if let Some(weight) = tiles {
+            let call = Call { weight, init: self.init, epilogue, rows, ios, scratch };
+            #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
+            if let Some(token) = isa.amx() {
+                amx::run(token, call);
+                return Ok(());
+            }
+            call.run(&mut SoftwareTiles::new());
+            return Ok(());
+        }
         #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
         {
             if let Some(token) = isa.avx512_vnni() {
                 match &self.weight {
-                    WeightI8::Dense(weight) => avx512_vnni::dense(token, weight, self.init, &epilogue, rows, ios, scratch),
-                    WeightI8::Sparse(weight) => avx512_vnni::sparse(token, weight, self.init, &epilogue, rows, ios),
+                    WeightI8::Dense(weight) => avx512_vnni::dense(token, weight, self.init, epilogue, rows, ios, scratch),
+                    WeightI8::Sparse(weight) => avx512_vnni::sparse(token, weight, self.init, epilogue, rows, ios),
+                    WeightI8::Tiled(_) | WeightI8::Compressed(_) => unreachable!("tiles have been dealt with"),
                 }
                 return Ok(());
             }
             if let Some(token) = isa.avx2() {
                 match &self.weight {
                     WeightI8::Dense(weight) => {
-                        avx2::Dense { weight, init: self.init, epilogue: &epilogue, rows, ios, scratch }.run(token, isa);
+                        avx2::Dense { weight, init: self.init, epilogue, rows, ios, scratch }.run(token, isa);
                     }
-                    WeightI8::Sparse(weight) => avx2::Sparse { weight, init: self.init, epilogue: &epilogue, rows, ios }.run(token, isa),
+                    WeightI8::Sparse(weight) => avx2::Sparse { weight, init: self.init, epilogue, rows, ios }.run(token, isa),
+                    WeightI8::Tiled(_) | WeightI8::Compressed(_) => unreachable!("tiles have been dealt with"),
                 }
                 return Ok(());
             }
         }
         let _ = isa;
-        reference::run(&self.weight, self.init, &epilogue, rows, ios);
+        reference::run(&self.weight, self.init, epilogue, rows, ios);
         Ok(())
     }
 }

@@ -26,6 +26,7 @@ pub(super) fn run<Y: Element>(weight: &WeightI8<'_>, init: &[i32], epilogue: &Ep
                         }
                     }
                 }
+                WeightI8::Tiled(_) | WeightI8::Compressed(_) => unreachable!("software tiles are their reference"),
             }
             finish(epilogue, row, row - rows.start, &acc, io);
         }

@@ -133,7 +133,7 @@ impl<'a> Sparse4x1U8S8<'a> {
 /// Keeps the start of every group below 2³² bytes.
 const MAX_GROUPS: usize = 1 << 27;
 
-fn check_blocks(m: usize) -> Result<(), KernelError> {
+pub(super) fn check_blocks(m: usize) -> Result<(), KernelError> {
     let reason = || format!("expected a multiple of 4 for 4x1 blocks, got {m}");
     if m.is_multiple_of(4) { Ok(()) } else { Err(KernelError::Invalid { name: "m", reason: reason() }) }
 }

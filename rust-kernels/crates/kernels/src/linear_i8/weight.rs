@@ -1,7 +1,8 @@
 //! A weight in either packed form.
 
 use super::sparse::{GROUP, weight as group_weight};
-use super::{DenseU8S8, ROW_GRANULE, Sparse4x1U8S8};
+use super::tiled::GROUP_ROWS;
+use super::{Compressed4x1U8S8, DenseU8S8, FormI8, ROW_GRANULE, Sparse4x1U8S8, TiledU8S8};
 use std::ops::Range;
 
 /// s8 weights `[M][K]`.
@@ -11,14 +12,30 @@ pub enum WeightI8<'a> {
     Dense(DenseU8S8<'a>),
     /// Blocks of four rows by one input that are all zero are left out.
     Sparse(Sparse4x1U8S8<'a>),
+    /// Every weight is stored, as tiles. Fast with AMX only.
+    Tiled(TiledU8S8<'a>),
+    /// As sparse, expanded into tiles during the product. Fast with AMX only.
+    Compressed(Compressed4x1U8S8<'a>),
 }
 
 impl WeightI8<'_> {
+    /// How it is stored.
+    pub fn form(&self) -> FormI8 {
+        match self {
+            WeightI8::Dense(_) => FormI8::Dense,
+            WeightI8::Sparse(_) => FormI8::Sparse4x1,
+            WeightI8::Tiled(_) => FormI8::Tiled,
+            WeightI8::Compressed(_) => FormI8::Compressed4x1,
+        }
+    }
+
     /// Output rows.
     pub fn m(&self) -> usize {
         match self {
             WeightI8::Dense(weight) => weight.m(),
             WeightI8::Sparse(weight) => weight.m(),
+            WeightI8::Tiled(weight) => weight.m(),
+            WeightI8::Compressed(weight) => weight.m(),
         }
     }
 
@@ -27,6 +44,8 @@ impl WeightI8<'_> {
         match self {
             WeightI8::Dense(weight) => weight.k(),
             WeightI8::Sparse(weight) => weight.k(),
+            WeightI8::Tiled(weight) => weight.k(),
+            WeightI8::Compressed(weight) => weight.k(),
         }
     }
 
@@ -55,6 +74,8 @@ impl WeightI8<'_> {
                 let groups = weight.block(row / 4).chunks_exact(GROUP);
                 groups.for_each(|group| (0..4).for_each(|i| add(group_weight(group, row % 4, i))));
             }
+            WeightI8::Tiled(weight) => weight.row(row).for_each(add),
+            WeightI8::Compressed(weight) => weight.row(row).for_each(add),
         }
         sums
     }
@@ -64,6 +85,10 @@ impl WeightI8<'_> {
         let blocks = self.m().div_ceil(ROW_GRANULE);
         let block = match self {
             WeightI8::Dense(_) => blocks * part / parts,
+            // Tiles of 32 rows cost the same whatever they hold; a cut inside would have them computed twice.
+            WeightI8::Tiled(_) | WeightI8::Compressed(_) => {
+                (self.m().div_ceil(GROUP_ROWS) * part / parts * (GROUP_ROWS / ROW_GRANULE)).min(blocks)
+            }
             WeightI8::Sparse(_) if part == parts => blocks,
             WeightI8::Sparse(weight) => {
                 // Row-blocks cost their groups and one for the epilogue: find where that sum passes the share.

@@ -77,6 +77,16 @@ impl Tiles for AmxTiles {
     }
 
     #[inline(always)]
+    fn load_apart<const T: usize, const STEP: usize>(&mut self, from: &[u8], at: usize) {
+        let from = &from[at..at + (SIDE - 1) * STEP + 64];
+        // SAFETY: see above; the slice was just cut to what 16 rows reach.
+        unsafe {
+            asm!("tileloadd tmm{t}, [{from} + {stride}]", t = const T, from = in(reg) from.as_ptr(), stride = in(reg) STEP,
+                options(readonly, nostack, preserves_flags));
+        }
+    }
+
+    #[inline(always)]
     fn store<const T: usize>(&self, to: &mut [Lanes; SIDE]) {
         // SAFETY: see above.
         unsafe {

@@ -35,6 +35,9 @@ pub(crate) trait Tiles {
     fn zero<const T: usize>(&mut self);
     /// Tile T ← 16 rows that lie one behind the other.
     fn load<const T: usize>(&mut self, from: &[u8; TILE]);
+    /// Tile T ← 16 rows that begin at byte `at` and then STEP bytes apart. Panics where `from` ends before the last.
+    #[cfg_attr(any(not(target_arch = "x86_64"), ne_portable), allow(dead_code, reason = "attention on the CPU's tiles only"))]
+    fn load_apart<const T: usize, const STEP: usize>(&mut self, from: &[u8], at: usize);
     /// Writes the rows of tile T one behind the other.
     fn store<const T: usize>(&self, to: &mut [Lanes; SIDE]);
     /// C\[m\]\[n\] += Σ over k of s8 A\[m\]\[k\] · u8 B\[k/4\]\[n\]\[k%4\], 64 values of k, in i32 that wrap around.
@@ -43,5 +46,6 @@ pub(crate) trait Tiles {
     ///
     /// Two sums, of the even and of the odd k, are kept by fused multiply-adds, then added to each other and to C. Rounds to nearest
     /// even; subnormal operands and results are zeros of their sign.
+    #[allow(dead_code, reason = "what bf16 kernels on tiles are to be built from")]
     fn dot_bf16<const C: usize, const A: usize, const B: usize>(&mut self);
 }

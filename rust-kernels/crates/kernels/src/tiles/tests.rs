@@ -11,7 +11,7 @@ fn matrix(bytes: &[u8]) -> &[u8; TILE] {
 fn chain<T: Tiles>(mut tiles: T, a: [&[u8; TILE]; 2], b: [&[u8; TILE]; 2], bf16: bool) -> Vec<Lanes> {
     let mut outs = vec![[[0x5a5a; SIDE]; SIDE]; 4];
     tiles.load::<4>(a[0]);
-    tiles.load::<5>(a[1]);
+    tiles.load_apart::<5, 64>(a[1], 0);
     tiles.load::<6>(b[0]);
     tiles.load::<7>(b[1]);
     tiles.zero::<0>();

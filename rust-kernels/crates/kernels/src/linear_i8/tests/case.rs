@@ -66,13 +66,17 @@ impl Case {
         self.sums(panel).into_iter().enumerate().map(scale).collect()
     }
 
-    /// Runs `body` with the dense form, and with the sparse form where there is one.
+    /// Runs `body` with the dense forms, and with the sparse forms where there are any.
     pub fn forms(&self, mut body: impl FnMut(LinearI8<'_>, &str)) {
         let dense = Aligned::new(&DenseU8S8::pack(self.m, self.k, &self.weight).unwrap());
         body(self.layer(WeightI8::Dense(DenseU8S8::view(self.m, self.k, &dense).unwrap())), "dense");
+        let tiled = Aligned::new(&TiledU8S8::pack(self.m, self.k, &self.weight).unwrap());
+        body(self.layer(WeightI8::Tiled(TiledU8S8::view(self.m, self.k, &tiled).unwrap())), "tiled");
         if self.m.is_multiple_of(4) {
             let sparse = Aligned::new(&Sparse4x1U8S8::pack(self.m, self.k, &self.weight).unwrap());
             body(self.layer(WeightI8::Sparse(Sparse4x1U8S8::view(self.m, self.k, &sparse).unwrap())), "sparse");
+            let compressed = Aligned::new(&Compressed4x1U8S8::pack(self.m, self.k, &self.weight).unwrap());
+            body(self.layer(WeightI8::Compressed(Compressed4x1U8S8::view(self.m, self.k, &compressed).unwrap())), "compressed");
         }
     }
 

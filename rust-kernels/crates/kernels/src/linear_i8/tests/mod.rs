@@ -3,6 +3,8 @@
 mod activations;
 mod calls;
 mod case;
+mod cost;
 mod format;
 mod per_token;
 mod products;
+mod tile_formats;

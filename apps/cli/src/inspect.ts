@@ -1,7 +1,7 @@
 import { formatShape } from '@neural-engine/core';
 import { compileModel, explainCollector } from '@neural-engine/engine';
 import { printDot, printMermaid, printText } from '@neural-engine/ir';
-import { prepare } from '@neural-engine/runtime';
+import { type KernelChoice, prepare } from '@neural-engine/runtime';
 import type { Column, Row } from './output/table';
 
 export const INSPECT_COLUMNS: readonly Column[] = [
@@ -9,6 +9,27 @@ export const INSPECT_COLUMNS: readonly Column[] = [
   { key: 'count', title: 'nodes' },
   { key: 'weights', title: 'weights' },
 ];
+
+/** The smallest and the largest of some numbers, once where they print alike. */
+function range(numbers: readonly number[], print: (x: number) => string): string {
+  const [least, most] = [print(Math.min(...numbers)), print(Math.max(...numbers))];
+  return least === most ? least : `${least} to ${most}`;
+}
+
+/** One line a kernel: how many products, how many zeros, what skipping them should gain. */
+function kernelLines(choices: readonly KernelChoice[]): string[] {
+  const byKernel = new Map<string, KernelChoice[]>();
+  for (const choice of choices) byKernel.set(choice.kernel, [...(byKernel.get(choice.kernel) ?? []), choice]);
+  return [...byKernel].map(([kernel, list]) => {
+    const zeros = range(
+      list.map((choice) => choice.zeroRatio * 100),
+      (x) => `${x.toFixed(0)}%`,
+    );
+    const gains = list.map((choice) => choice.gain);
+    const gain = gains.some((x) => x !== 1) ? `, estimated ${range(gains, (x) => `${x.toFixed(1)}×`)} as fast as dense` : '';
+    return `kernel  ${list.length} × ${kernel} (${zeros} of the 4x1 blocks zero${gain})`;
+  });
+}
 
 /** What is in a model once compiled. */
 export async function inspect(path: string) {
@@ -34,13 +55,19 @@ export async function inspect(path: string) {
   const lines = [
     ...graph.inputs.map((name) => `input   ${port(name)}`),
     ...graph.outputs.map((name) => `output  ${port(name)}`),
-    `kernels ${[...kernels].map(([name, count]) => `${count} × ${name}`).join(', ') || 'none with constant weights'}`,
+    ...(prepared.choices.length > 0 ? kernelLines(prepared.choices) : ['kernel  none with constant weights']),
     ...(packing.length > 0 ? [`masked tokens are ${packing.join('; ')}`] : []),
   ];
   return {
     lines,
     rows,
-    facts: { inputs: graph.inputs.map(port), outputs: graph.outputs.map(port), kernels: Object.fromEntries(kernels), packing },
+    facts: {
+      inputs: graph.inputs.map(port),
+      outputs: graph.outputs.map(port),
+      kernels: Object.fromEntries(kernels),
+      choices: prepared.choices,
+      packing,
+    },
     graph: { text: () => printText(graph), mermaid: () => printMermaid(graph), dot: () => printDot(graph) },
     explained: explain.text(),
   };

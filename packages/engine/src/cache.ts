@@ -15,12 +15,12 @@ export function cacheDirectory(): string | undefined {
 }
 
 /** Raised when compiling or preparing changes what a packed file holds. */
-const COMPILER_FORM = 1;
+const COMPILER_FORM = 2;
 
 /**
  * The packed file of model files under given options.
  *
- * Its name is made of each file's identity (device, inode, size, times), so that a warm load reads none of them; a copied or edited file
+ * Its name is made of each file's identity (device, inode, size, times) and of what the CPU can do, which weights are packed for, so that a warm load reads none of them; a copied or edited file
  * is simply packed anew.
  */
 export function packedFileFor(

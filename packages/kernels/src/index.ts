@@ -1,3 +1,4 @@
+export { linearCandidates } from './candidates';
 export { countValues, type Extent, extent, HISTOGRAM_BINS } from './histogram';
 export { isa } from './isa';
 export { ABI, platformTriple } from './load';

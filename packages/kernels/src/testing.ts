@@ -1,3 +1,4 @@
+import { ABI } from './load';
 import type { ProgramSpec, Region } from './program-spec';
 import type { WeightSpec } from './types';
 
@@ -6,7 +7,7 @@ export function linearProgram(rows: number, m: number, k: number): ProgramSpec {
   const panels = (features: number): number => Math.ceil(rows / 64) * features * 256;
   const units: Region['units'] = { panels: { space: 0, group: 1 } };
   return {
-    abi: 1,
+    abi: ABI,
     inputs: [{ name: 'x', dtype: 'f32', dims: [rows, k] }],
     outputs: [{ name: 'y', dtype: 'f32', dims: [rows, m] }],
     spaces: [{ kind: 'rows', count: rows }],

@@ -1,8 +1,11 @@
 import type { TypedArray } from '@neural-engine/core';
 import type { ComputeDType, ProgramSpec } from './program-spec';
 
-/** How a linear weight is stored. `sparse4x1` keeps only blocks of 4 outputs × 1 input that hold a non-zero. */
-export type WeightFormat = 'dense' | 'sparse4x1';
+/**
+ * How a linear weight is stored. `sparse4x1` keeps only blocks of 4 outputs × 1 input that hold a non-zero. `tiled` and `compressed4x1` are
+ * the same two for AMX, s8 only; without it they give the same numbers, slowly.
+ */
+export type WeightFormat = 'dense' | 'sparse4x1' | 'tiled' | 'compressed4x1';
 
 /** Which way round a source matrix lies: `mk` is `[M, K]` (outputs first), `km` is `[K, N = M]` (inputs first). */
 export type WeightOrder = 'mk' | 'km';
@@ -143,6 +146,15 @@ export interface IsaReport {
   readonly quota: number | null;
   /** Threads a session has unless told otherwise. */
   readonly defaultThreads: number;
+}
+
+/** A form of an s8 weight that this CPU has a kernel for. */
+export interface LinearCandidate {
+  readonly format: WeightFormat;
+  /** As in `WeightSet.kernels`. */
+  readonly kernel: string;
+  /** Estimated cycles of one product with all panels; meant to be compared with each other only. */
+  readonly cycles: number;
 }
 
 /** The speed of one instruction on registers. */

@@ -112,7 +112,7 @@ function rateFor(kernel: string, rates: readonly InstructionRate[]): number | un
 function rowOf({ layer, steps, ms }: LayerTime, work: LayerWork | undefined, rates: readonly InstructionRate[], threads: number): Row {
   const choice = work?.choice;
   const kernel = work?.kernel ?? choice?.kernel ?? work?.op ?? steps.join('+');
-  const isSparse = choice?.kernel.includes('4x1') ?? false;
+  const isSparse = choice?.sparse ?? false;
   const gmacs = work && work.megaMacs > 0 ? work.megaMacs / ms : null;
   const executed = gmacs === null ? null : gmacs * (isSparse ? 1 - choice!.zeroRatio : 1);
   const rate = rateFor(kernel, rates);

@@ -12,7 +12,7 @@ export const WHAT_IF = [0.7, 0.8, 0.9] as const;
  */
 export function whatIf(ms: number, choice: KernelChoice | undefined, zeros: number): number {
   if (!choice || choice.out % 4 !== 0) return ms;
-  const isSparse = choice.kernel.endsWith('4x1');
+  const isSparse = choice.sparse;
   const then = (ms * (1 - zeros)) / Math.max(1 - (isSparse ? choice.zeroRatio : DEFAULT_BREAK_EVEN), 0.01);
   return isSparse ? then : Math.min(ms, then);
 }

@@ -200,6 +200,24 @@ export interface IsaReport {
 }
 
 /**
+ * What a product by an s8 weight `[m][k]` would cost in every form that this CPU has a kernel for, cheapest first.
+ *
+ * # Errors
+ * E_USAGE for a shape that no weight can have and for more blocks than it has.
+ */
+export declare function linearCandidates(m: number, k: number, blocks: number, panels: number): Array<LinearCandidate>
+
+/** A form of an s8 weight that this CPU has a kernel for. */
+export interface LinearCandidate {
+  /** As a spec names it. */
+  format: string
+  /** The kernel's name. */
+  kernel: string
+  /** Estimated cycles of one product with all panels. */
+  cycles: number
+}
+
+/**
  * y `[M][n]` = epilogue(W · x) for x u8 `[K][n]`; `y` is a Float32Array, Uint8Array or Int32Array and says what is wanted.
  *
  * # Errors

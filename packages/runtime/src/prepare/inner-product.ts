@@ -1,8 +1,9 @@
 import { EngineError, widen } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
 import { type Activation, type Code, isa } from '@neural-engine/kernels';
-import { type DecideOptions, decideSparse } from '@neural-engine/sparsity';
+import type { DecideOptions } from '@neural-engine/sparsity';
 import { activationTable } from './activation-table';
+import { chooseFormat } from './choose-format';
 import { codeOf, constantInput, rangeInput } from './codes';
 import type { KernelChoice, PanelOp } from './prepared';
 import type { WeightSpecs } from './weight-specs';
@@ -46,45 +47,37 @@ export function lowerInnerProduct(
   const transposed = node.attributes['transposed'] === true;
   const [first, second] = weight.dims as [number, number];
   const [m, k] = transposed ? [first, second] : [second, first];
-  const values = weight.dtype === 'bf16' ? widen(weight.data as Uint16Array, 'bf16') : weight.data;
-  const onTiles = weight.dtype === 'bf16' && isa().tier === 'amx';
-  const decision = decideSparse({ data: values, out: m, in: k, transposed }, onTiles ? { breakEven: TILES_BREAK_EVEN, ...sparse } : sparse);
-  const format = decision.sparse ? 'sparse4x1' : 'dense';
+  const { dtype } = weight;
+  if (dtype !== 'f32' && dtype !== 'bf16' && dtype !== 's8') {
+    throw new EngineError('E_UNSUPPORTED', 'load', `node "${node.name}" (InnerProduct): weights of ${dtype} are not supported`, {
+      where: node.name,
+    });
+  }
+  const values = dtype === 'bf16' ? widen(weight.data as Uint16Array, 'bf16') : weight.data;
+  const onTiles = dtype === 'bf16' && isa().tier === 'amx';
+  const decide = onTiles ? { breakEven: TILES_BREAK_EVEN, ...sparse } : sparse;
+  const { format, ...chosen } = chooseFormat({ data: values, out: m, in: k, transposed }, dtype, decide);
   const order = transposed ? 'mk' : 'km';
   const act = (node.attributes['activation'] ?? 'none') as Activation;
   const residual = node.inputs[SLOT.residual] || null;
   const base = { x: node.inputs[SLOT.x]!, y: node.outputs[0]!, residual };
   const bias = graph.constant(node.inputs[SLOT.bias]);
-  const report = (kernel: KernelChoice['kernel']): KernelChoice => ({
-    node: node.name,
-    weight: node.inputs[SLOT.weight]!,
-    kernel,
-    out: m,
-    in: k,
-    zeroRatio: decision.zeroRatio,
-    reason: decision.reason,
-  });
+  const choice: KernelChoice = { node: node.name, weight: node.inputs[SLOT.weight]!, out: m, in: k, ...chosen };
 
   if (weight.dtype === 'f32') {
     const index = weights.linear({ kind: 'linear_f32', format, m, k, order, data: weight.data as Float32Array });
     return {
       op: { op: 'linear', ...base, weight: index, bias: bias ? weights.tensor(bias) : null, act },
-      choice: report(decision.sparse ? 'linear_f32_4x1' : 'linear_f32_dense'),
+      choice,
     };
   }
   if (weight.dtype === 'bf16') {
     const index = weights.linear({ kind: 'linear_bf16', format, m, k, order, data: weight.data as Uint16Array });
     return {
       op: { op: 'linear_bf16', ...base, weight: index, bias: bias ? weights.tensor(bias) : null, act },
-      choice: report(decision.sparse ? 'linear_bf16_4x1' : 'linear_bf16_dense'),
+      choice,
     };
   }
-  if (weight.dtype !== 's8') {
-    throw new EngineError('E_UNSUPPORTED', 'load', `node "${node.name}" (InnerProduct): weights of ${weight.dtype} are not supported`, {
-      where: node.name,
-    });
-  }
-
   const data = weight.data as Int8Array;
   const [step, zero] = [node.inputs[SLOT.xStep], node.inputs[SLOT.xZero]];
   // Tokens with codes of their own bring step and zero point along; one code for all is part of the constants below.
@@ -136,7 +129,7 @@ export function lowerInnerProduct(
       unsigned: asUnsigned && outDtype === 's8',
       tokens: step && zero ? { step, zero, sums: weights.s32(sums) } : null,
     },
-    choice: report(decision.sparse ? 'linear_u8s8_4x1' : 'linear_u8s8_dense'),
+    choice,
   };
 }
 

@@ -82,15 +82,14 @@ export type PanelOp =
 export interface KernelChoice {
   readonly node: string;
   readonly weight: string;
-  readonly kernel:
-    | 'linear_f32_dense'
-    | 'linear_f32_4x1'
-    | 'linear_u8s8_dense'
-    | 'linear_u8s8_4x1'
-    | 'linear_bf16_dense'
-    | 'linear_bf16_4x1';
+  /** As the kernels name it. */
+  readonly kernel: string;
+  /** Whether it skips, or leaves out, blocks of zeros. */
+  readonly sparse: boolean;
   readonly out: number;
   readonly in: number;
   readonly zeroRatio: number;
   readonly reason: string;
+  /** Estimated speed relative to the best dense kernel; 1 for a dense weight. */
+  readonly gain: number;
 }

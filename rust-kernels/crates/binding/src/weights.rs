@@ -5,6 +5,7 @@ use crate::typed::{Kind, all};
 use napi::bindgen_prelude::Array;
 use napi_derive::napi;
 use neural_engine_isa::Isa;
+use neural_engine_kernels::linear_i8::{CandidateI8, FormI8, candidates};
 use neural_engine_runtime::program::DType;
 use neural_engine_runtime::weights::{OpenOptionsPacked, Spec, WeightSet};
 use std::path::Path;
@@ -78,6 +79,37 @@ impl NativeWeights {
     pub fn table(&self) -> Result<String> {
         guard(|| serde_json::to_string(self.set.sections()).map_err(|error| usage(error.to_string())))
     }
+}
+
+/// A form of an s8 weight that this CPU has a kernel for.
+#[napi(object)]
+pub struct LinearCandidate {
+    /// As a spec names it.
+    pub format: String,
+    /// The kernel's name.
+    pub kernel: String,
+    /// Estimated cycles of one product with all panels.
+    pub cycles: f64,
+}
+
+/// What a product by an s8 weight `[m][k]` would cost in every form that this CPU has a kernel for, cheapest first.
+///
+/// # Errors
+/// E_USAGE for a shape that no weight can have and for more blocks than it has.
+#[napi(catch_unwind)]
+pub fn linear_candidates(m: u32, k: u32, blocks: f64, panels: u32) -> Result<Vec<LinearCandidate>> {
+    guard(|| {
+        let found = candidates(Isa::best(), m as usize, k as usize, blocks as usize, panels as usize);
+        let found = found.map_err(|error| usage(error.to_string()))?;
+        let name = |form: FormI8| match form {
+            FormI8::Dense => "dense",
+            FormI8::Sparse4x1 => "sparse4x1",
+            FormI8::Tiled => "tiled",
+            FormI8::Compressed4x1 => "compressed4x1",
+        };
+        let report = |c: CandidateI8| LinearCandidate { format: name(c.form).to_owned(), kernel: c.kernel.to_owned(), cycles: c.cycles };
+        Ok(found.into_iter().map(report).collect())
+    })
 }
 
 /// Packs weights in memory, or into a file that is then opened.

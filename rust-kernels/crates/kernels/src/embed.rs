@@ -11,31 +11,27 @@ pub enum Table<'a> {
     F32(&'a [f32]),
     /// bfloat16: the upper half of an f32.
     Bf16(&'a [u16]),
-    /// Affine u8: (q − zero) · step, one step and zero for the whole table.
-    U8 {
-        /// Codes.
-        codes: &'a [u8],
-        /// The value of one code step.
-        step: f32,
-        /// The code of zero.
-        zero: i32,
-    },
+    /// Rows of `features` s8 codes and, behind them, the value of one code step of that row, f32, little-endian.
+    S8Rows(&'a [u8]),
 }
+
+/// Bytes that hold the step of a row of codes.
+pub const STEP_BYTES: usize = 4;
 
 impl Table<'_> {
     /// Rows, when each has so many features.
     fn rows(&self, features: usize) -> usize {
-        let len = match *self {
-            Table::F32(values) => values.len(),
-            Table::Bf16(values) => values.len(),
-            Table::U8 { codes, .. } => codes.len(),
-        };
-        len.checked_div(features).unwrap_or(0)
+        match *self {
+            Table::F32(values) => values.len().checked_div(features).unwrap_or(0),
+            Table::Bf16(values) => values.len().checked_div(features).unwrap_or(0),
+            Table::S8Rows(bytes) => bytes.len() / (features + STEP_BYTES),
+        }
     }
 
-    /// Up to 16 values of a row, zeros behind them.
+    /// Up to 16 values of a row from one feature on, zeros behind them.
     #[inline(always)]
-    fn load<S: Simd>(&self, s: S, at: usize, count: usize) -> S::F32 {
+    fn load<S: Simd>(&self, s: S, row: usize, features: usize, from: usize, count: usize) -> S::F32 {
+        let at = row * features + from;
         match *self {
             Table::F32(values) if count == 16 => s.load(&values[at..]),
             Table::F32(values) => s.load_partial(&values[at..at + count], 0.0),
@@ -46,12 +42,14 @@ impl Table<'_> {
                 }
                 s.from_bits(s.load_i32(&bits))
             }
-            Table::U8 { codes, step, zero } => {
-                let mut lanes = [zero; 16];
-                for (lane, code) in lanes.iter_mut().zip(&codes[at..at + count]) {
-                    *lane = i32::from(*code);
+            Table::S8Rows(bytes) => {
+                let (codes, step) = bytes[row * (features + STEP_BYTES)..].split_at(features);
+                let step = f32::from_le_bytes([step[0], step[1], step[2], step[3]]);
+                let mut lanes = [0; 16];
+                for (lane, code) in lanes.iter_mut().zip(&codes[from..from + count]) {
+                    *lane = i32::from(*code as i8);
                 }
-                s.mul(s.to_f32(s.sub_i32(s.load_i32(&lanes), s.splat_i32(zero))), s.splat(step))
+                s.mul(s.to_f32(s.load_i32(&lanes)), s.splat(step))
             }
         }
     }
@@ -104,10 +102,10 @@ pub fn embed(isa: Isa, rows: &[u32], features: usize, lookups: &[Lookup<'_>], pa
         let reason = format!("expected at most {TOKENS} rows and 1 to {MAX_LOOKUPS} tables, got {} and {}", rows.len(), lookups.len());
         return Err(KernelError::Invalid { name: "embed", reason });
     }
-    let mut offsets = [[0; TOKENS]; MAX_LOOKUPS];
-    for (offsets, lookup) in offsets.iter_mut().zip(lookups) {
+    let mut taken = [[0; TOKENS]; MAX_LOOKUPS];
+    for (taken, lookup) in taken.iter_mut().zip(lookups) {
         let count = lookup.table.rows(features);
-        for (offset, row) in offsets.iter_mut().zip(rows) {
+        for (taken, row) in taken.iter_mut().zip(rows) {
             let id = lookup.ids.get(*row as usize);
             let valid = id.and_then(|id| usize::try_from(id).ok()).filter(|id| *id < count);
             let Some(valid) = valid else {
@@ -115,10 +113,10 @@ pub fn embed(isa: Isa, rows: &[u32], features: usize, lookups: &[Lookup<'_>], pa
                 let reason = format!("row {row} asks for {given} of a table of {count} rows");
                 return Err(KernelError::Invalid { name: lookup.name, reason });
             };
-            *offset = valid * features;
+            *taken = valid;
         }
     }
-    isa.dispatch(Gather { tokens: rows.len(), features, lookups, offsets: &offsets, panel });
+    isa.dispatch(Gather { tokens: rows.len(), features, lookups, taken: &taken, panel });
     Ok(())
 }
 
@@ -126,7 +124,8 @@ struct Gather<'a, 'b> {
     tokens: usize,
     features: usize,
     lookups: &'a [Lookup<'b>],
-    offsets: &'a [[usize; TOKENS]; MAX_LOOKUPS],
+    /// The row of each table that each token takes.
+    taken: &'a [[usize; TOKENS]; MAX_LOOKUPS],
     panel: &'a mut [f32],
 }
 
@@ -142,8 +141,8 @@ impl SimdOp for Gather<'_, '_> {
                 for (lane, values) in block.iter_mut().enumerate() {
                     let token = lane_of(16 * vector + lane); // an involution
                     if token < self.tokens {
-                        for (index, (lookup, offsets)) in self.lookups.iter().zip(self.offsets).enumerate() {
-                            let row = lookup.table.load(s, offsets[token] + feature, count);
+                        for (index, (lookup, taken)) in self.lookups.iter().zip(self.taken).enumerate() {
+                            let row = lookup.table.load(s, taken[token], self.features, feature, count);
                             *values = if index == 0 { row } else { s.add(*values, row) };
                         }
                     }
@@ -168,7 +167,8 @@ mod tests {
         for (tokens, features) in [(1, 1), (17, 15), (64, 16), (50, 65), (64, 100)] {
             let words = rng.f32s(30 * features, -1.0, 1.0);
             let positions: Vec<u16> = rng.f32s(9 * features, -1.0, 1.0).iter().map(|x| (x.to_bits() >> 16) as u16).collect();
-            let types = rng.bytes(2 * features);
+            let steps = [0.5f32, 0.03];
+            let types: Vec<u8> = steps.iter().flat_map(|step| [rng.bytes(features), step.to_le_bytes().to_vec()].concat()).collect();
             let ids: Vec<i64> = (0..72).map(|_| rng.below(30) as i64).collect();
             let kinds: Vec<i32> = (0..72).map(|_| rng.below(2) as i32).collect();
             let rows: Vec<u32> = (0..tokens).map(|_| rng.below(72) as u32).collect();
@@ -179,7 +179,7 @@ mod tests {
                     let lookups = [
                         Lookup { name: "ids", table: Table::F32(&words), ids: Ids::S64(&ids) },
                         Lookup { name: "positions", table: Table::Bf16(&positions), ids: Ids::Modulo(9) },
-                        Lookup { name: "types", table: Table::U8 { codes: &types, step: 0.5, zero: 100 }, ids: Ids::S32(&kinds) },
+                        Lookup { name: "types", table: Table::S8Rows(&types), ids: Ids::S32(&kinds) },
                     ];
                     let mut panel = Guarded::new(features * TOKENS, f32::NAN, edge);
                     embed(isa, &rows, features, &lookups, &mut panel).unwrap();
@@ -188,8 +188,9 @@ mod tests {
                             let want = rows.get(token).map_or(0.0, |row| {
                                 let row = *row as usize;
                                 let position = f32::from_bits(u32::from(positions[row % 9 * features + f]) << 16);
-                                let kind = (i32::from(types[kinds[row] as usize * features + f]) - 100) as f32 * 0.5;
-                                words[ids[row] as usize * features + f] + position + kind
+                                let kind = kinds[row] as usize;
+                                let code = types[kind * (features + STEP_BYTES) + f] as i8;
+                                words[ids[row] as usize * features + f] + position + f32::from(code) * steps[kind]
                             });
                             assert_eq!(panel[f * TOKENS + lane_of(token)], want, "feature {f}, token {token}");
                         }

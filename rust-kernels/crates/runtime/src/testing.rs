@@ -89,7 +89,7 @@ pub struct Builder {
 impl Builder {
     pub fn new(spaces: Value) -> Self {
         let program = json!({
-            "abi": 1, "inputs": [], "outputs": [], "spaces": spaces, "buffers": [], "constants": [], "arena_bytes": 0, "scratch_bytes": 0,
+            "abi": crate::program::ABI, "inputs": [], "outputs": [], "spaces": spaces, "buffers": [], "constants": [], "arena_bytes": 0, "scratch_bytes": 0,
             "regions": []
         });
         Builder { program, arena: 0, scratch: 0 }

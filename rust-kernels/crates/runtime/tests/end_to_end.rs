@@ -18,7 +18,7 @@ fn linear_program(rows: usize, m: usize, k: usize, units: &str) -> String {
     let arena = |features: usize| rows.div_ceil(64) * features * 256;
     let (x, y) = (arena(k), arena(m));
     format!(
-        r#"{{"abi":1,
+        r#"{{"abi":2,
         "inputs":[{{"name":"x","dtype":"f32","dims":[{rows},{k}]}}],
         "outputs":[{{"name":"y","dtype":"f32","dims":[{rows},{m}]}}],
         "spaces":[{{"kind":"rows","count":{rows}}}],

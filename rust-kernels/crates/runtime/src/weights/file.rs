@@ -5,10 +5,11 @@ use super::digest::Digest;
 use super::header::{HEADER, Header};
 use super::pack::{LINE, Sink, pack};
 use super::set::{Blob, WeightSet, digest_of};
-use super::spec::{Section, Spec};
+use super::spec::{Kind, Section, Spec};
 use crate::error::{ErrorCode, Result, RuntimeError};
 use crate::sys::files::{Opened, make_private_folder, open_checked, sync_folder};
 use crate::sys::memory::Memory;
+use neural_engine_isa::Isa;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
@@ -28,7 +29,7 @@ impl WeightSet {
     /// With `cache_bytes`, the oldest packed files of the folder are then removed until all together are no larger.
     ///
     /// # Errors
-    /// As [`pack`]; E_CANTCREAT, E_SPACE and E_IO from the file system.
+    /// As [`pack`]; E_USAGE for formats that this CPU is not fast with, E_CANTCREAT, E_SPACE and E_IO from the file system.
     pub fn in_file(
         path: &Path,
         specs: &[Spec],
@@ -37,6 +38,11 @@ impl WeightSet {
         cache_bytes: Option<u64>,
         options: OpenOptionsPacked,
     ) -> Result<WeightSet> {
+        let for_tiles = |spec: &Spec| matches!(spec, Spec::LinearU8s8 { format, .. } if format.is_for_tiles());
+        if Isa::best().amx().is_none() && specs.iter().any(for_tiles) {
+            let text = "weights for AMX tiles are not packed into a file on a CPU that cannot use them";
+            return Err(RuntimeError::new(ErrorCode::Usage, text));
+        }
         let io = |error: std::io::Error| RuntimeError::io("packed weights cannot be written", &error);
         let folder = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -58,7 +64,7 @@ impl WeightSet {
         WeightSet::open(path, options)?.ok_or_else(gone)
     }
 
-    /// Opens a packed file; `None` when there is none, or one that was cut short or belongs to another version.
+    /// Opens a packed file; `None` when there is none, or one that was cut short or belongs to another version or CPU.
     /// Every count, offset, index and checksum that kernels rely on is checked.
     ///
     /// # Errors
@@ -105,6 +111,11 @@ fn from_blob(blob: Blob, verify: bool) -> Result<Option<WeightSet>> {
     }
     if verify && digest_of(&file[HEADER..header.table_offset]) != header.data_digest {
         return Err(damaged("the packed weights are damaged: the data's checksum differs".into()));
+    }
+    // Packed for tiles: on a CPU without them it would run in software, so it is packed again in what this CPU is fast with.
+    let for_tiles = |section: &Section| matches!(section.what, Kind::LinearU8s8 { format, .. } if format.is_for_tiles());
+    if Isa::best().amx().is_none() && sections.iter().any(for_tiles) {
+        return Ok(None);
     }
     WeightSet::new(blob, sections, HEADER, meta).map(Some)
 }

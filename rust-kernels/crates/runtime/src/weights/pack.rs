@@ -6,7 +6,7 @@ use crate::error::{ErrorCode, Result, RuntimeError};
 use crate::shape::{element_count, tensor_bytes};
 use neural_engine_kernels::linear_bf16::{DenseBf16, Sparse4x1Bf16};
 use neural_engine_kernels::linear_f32::{DenseF32, Sparse4x1F32};
-use neural_engine_kernels::linear_i8::{DenseU8S8, Sparse4x1U8S8};
+use neural_engine_kernels::linear_i8::{Compressed4x1U8S8, DenseU8S8, Sparse4x1U8S8, TiledU8S8};
 use std::borrow::Cow;
 
 /// Alignment of every section.
@@ -51,6 +51,7 @@ fn pack_one<'a>(spec: &Spec, buffers: &[&'a [u8]]) -> Result<(Kind, Cow<'a, [u8]
             let packed = match format {
                 Format::Dense => DenseF32::pack(m, k, &matrix),
                 Format::Sparse4x1 => Sparse4x1F32::pack(m, k, &matrix),
+                Format::Tiled | Format::Compressed4x1 => return Err(not_for_tiles()),
             };
             Ok((Kind::LinearF32 { format, m, k }, Cow::Owned(packed)))
         }
@@ -59,6 +60,8 @@ fn pack_one<'a>(spec: &Spec, buffers: &[&'a [u8]]) -> Result<(Kind, Cow<'a, [u8]
             let packed = match format {
                 Format::Dense => DenseU8S8::pack(m, k, &matrix)?,
                 Format::Sparse4x1 => Sparse4x1U8S8::pack(m, k, &matrix)?,
+                Format::Tiled => TiledU8S8::pack(m, k, &matrix)?,
+                Format::Compressed4x1 => Compressed4x1U8S8::pack(m, k, &matrix)?,
             };
             Ok((Kind::LinearU8s8 { format, m, k }, Cow::Owned(packed)))
         }
@@ -67,10 +70,15 @@ fn pack_one<'a>(spec: &Spec, buffers: &[&'a [u8]]) -> Result<(Kind, Cow<'a, [u8]
             let packed = match format {
                 Format::Dense => DenseBf16::pack(m, k, &matrix)?,
                 Format::Sparse4x1 => Sparse4x1Bf16::pack(m, k, &matrix)?,
+                Format::Tiled | Format::Compressed4x1 => return Err(not_for_tiles()),
             };
             Ok((Kind::LinearBf16 { format, m, k }, Cow::Owned(packed)))
         }
     }
+}
+
+fn not_for_tiles() -> RuntimeError {
+    RuntimeError::new(ErrorCode::Usage, "only 8-bit weights are packed for tiles")
 }
 
 fn expect_bytes(source: &[u8], expected: usize) -> Result<()> {

@@ -13,7 +13,7 @@ use neural_engine_isa::{Isa, Tier};
 use neural_engine_kernels::Activation;
 use neural_engine_kernels::linear_bf16::{DenseBf16, LinearBf16, Sparse4x1Bf16, WeightBf16};
 use neural_engine_kernels::linear_f32::{DenseF32, Sparse4x1F32, WeightF32};
-use neural_engine_kernels::linear_i8::{DenseU8S8, LinearI8, Sparse4x1U8S8, WeightI8};
+use neural_engine_kernels::linear_i8::{Compressed4x1U8S8, DenseU8S8, LinearI8, Sparse4x1U8S8, TiledU8S8, WeightI8};
 use std::borrow::Cow;
 
 /// Where the packed bytes are. They never move and never change while the set lives.
@@ -237,8 +237,14 @@ fn view(what: &Kind, bytes: &'static [u8]) -> Result<View> {
         Kind::LinearF32 { format: Format::Sparse4x1, m, k } => View::F32(WeightF32::Sparse(Sparse4x1F32::view(m, k, bytes)?)),
         Kind::LinearU8s8 { format: Format::Dense, m, k } => View::I8(WeightI8::Dense(DenseU8S8::view(m, k, bytes)?)),
         Kind::LinearU8s8 { format: Format::Sparse4x1, m, k } => View::I8(WeightI8::Sparse(Sparse4x1U8S8::view(m, k, bytes)?)),
+        Kind::LinearU8s8 { format: Format::Tiled, m, k } => View::I8(WeightI8::Tiled(TiledU8S8::view(m, k, bytes)?)),
+        Kind::LinearU8s8 { format: Format::Compressed4x1, m, k } => View::I8(WeightI8::Compressed(Compressed4x1U8S8::view(m, k, bytes)?)),
         Kind::LinearBf16 { format: Format::Dense, m, k } => View::Bf16(WeightBf16::Dense(DenseBf16::view(m, k, bytes)?)),
         Kind::LinearBf16 { format: Format::Sparse4x1, m, k } => View::Bf16(WeightBf16::Sparse(Sparse4x1Bf16::view(m, k, bytes)?)),
+        Kind::LinearF32 { format: Format::Tiled | Format::Compressed4x1, .. }
+        | Kind::LinearBf16 { format: Format::Tiled | Format::Compressed4x1, .. } => {
+            return Err(RuntimeError::new(ErrorCode::IrMismatch, "only 8-bit weights are packed for tiles"));
+        }
     })
 }
 

@@ -11,6 +11,17 @@ pub enum Format {
     Dense,
     /// Blocks of four outputs by one input that hold a non-zero.
     Sparse4x1,
+    /// Every weight, as tiles for AMX; s8 only.
+    Tiled,
+    /// Those blocks, to be made into tiles for AMX; s8 only.
+    Compressed4x1,
+}
+
+impl Format {
+    /// Whether its kernels are fast with AMX only.
+    pub fn is_for_tiles(self) -> bool {
+        matches!(self, Format::Tiled | Format::Compressed4x1)
+    }
 }
 
 /// Which way round a source matrix lies.

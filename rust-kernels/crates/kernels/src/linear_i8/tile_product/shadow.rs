@@ -142,10 +142,10 @@ impl Finish<'_> {
         let row = self.row + within;
         let mut acc = [[simd.splat_i32(0); 4]; R];
         let init = &self.init[row..row + R];
-        for i in 0..R {
+        for (i, acc) in acc.iter_mut().enumerate() {
             let start = simd.splat_i32(init[i]);
-            for j in 0..4 {
-                acc[i][j] = simd.add_i32(start, simd.load_i32(&sums.0[j / 2][within / SIDE * 2 + j % 2][within % SIDE + i]));
+            for (j, acc) in acc.iter_mut().enumerate() {
+                *acc = simd.add_i32(start, simd.load_i32(&sums.0[j / 2][within / SIDE * 2 + j % 2][within % SIDE + i]));
             }
         }
         self.epilogue.finish(simd, row, &acc, io, row - self.rows.start);

@@ -9,7 +9,7 @@ import type { KernelChoice, PanelOp } from './prepared';
 import type { WeightSpecs } from './weight-specs';
 
 /** Zeros from which skipping them beats multiplying everything on AMX tiles in bf16 (apps/docs/kernels/bf16.md). */
-const TILES_BREAK_EVEN = 0.9;
+const TILES_BREAK_EVEN = 0.82;
 
 /** Slots of the operator, as its schema lists them. */
 const SLOT = {

@@ -17,7 +17,11 @@ function twoProducts(): Graph {
   graph.addValue({ name: 'x', dtype: 'f32', shape: ['batch', K] });
   graph.inputs = ['x'];
   const product = (name: string, x: string, k: number, n: number, size: number): void => {
-    const weight = graph.addConstant(`w_${name}`, { dtype: 'f32', dims: [n, k], data: wave(n * k, 0.7).map((value) => (value + 0.3) * size) });
+    const weight = graph.addConstant(`w_${name}`, {
+      dtype: 'f32',
+      dims: [n, k],
+      data: wave(n * k, 0.7).map((value) => (value + 0.3) * size),
+    });
     graph.addValue({ name, dtype: 'f32', shape: undefined });
     graph.nodes.push({ name: `${name}_node`, op: 'InnerProduct', inputs: [x, weight], outputs: [name], attributes: { transposed: true } });
   };

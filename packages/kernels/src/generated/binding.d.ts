@@ -103,6 +103,14 @@ export interface CacheReport {
   l3: number
 }
 
+/**
+ * Counts the elements of a Float32Array into bins of width 2^exponent, around the middle of `counts`.
+ *
+ * # Errors
+ * E_USAGE for arrays of another type or length, memory that both share, and widths that f32 cannot divide by.
+ */
+export declare function countValues(values: unknown, exponent: number, counts: unknown): void
+
 /** One logical CPU and what it shares; the numbers only tell cores, sockets, nodes and caches apart. */
 export interface CpuReport {
   /** As in an affinity mask. */
@@ -116,38 +124,6 @@ export interface CpuReport {
   /** L3 cache. */
   l3: number
 }
-
-/** The speed of one instruction on registers. */
-export interface InstructionRate {
-  /** As the assembler spells it, with the width of its registers. */
-  instruction: string
-  /** 10⁹ multiply-adds a second on this core. */
-  gmacs: number
-}
-
-/**
- * Measures the instructions that the kernels rest on, those that this CPU has, about 40 ms each, on the calling thread.
- *
- * # Errors
- * E_INTERNAL only.
- */
-export declare function instructionRates(): Array<InstructionRate>
-
-/**
- * Measures the instructions that the kernels rest on, those that this CPU has, about 40 ms each, on the calling thread.
- *
- * # Errors
- * E_INTERNAL only.
- */
-export declare function instructionRates(): Array<InstructionRate>
-
-/**
- * Counts the elements of a Float32Array into bins of width 2^exponent, around the middle of `counts`.
- *
- * # Errors
- * E_USAGE for arrays of another type or length, memory that both share, and widths that f32 cannot divide by.
- */
-export declare function countValues(values: unknown, exponent: number, counts: unknown): void
 
 /**
  * The extent of a Float32Array.
@@ -166,6 +142,22 @@ export interface Extent {
   /** NaN and ±∞. */
   nonFinite: number
 }
+
+/** The speed of one instruction on registers. */
+export interface InstructionRate {
+  /** As the assembler spells it, with the width of its registers. */
+  instruction: string
+  /** 10⁹ multiply-adds a second on this core. */
+  gmacs: number
+}
+
+/**
+ * Measures the instructions that the kernels rest on, those that this CPU has, about 40 ms each, on the calling thread.
+ *
+ * # Errors
+ * E_INTERNAL only.
+ */
+export declare function instructionRates(): Array<InstructionRate>
 
 /**
  * Reports the instruction sets, caches and cores that this process has.
@@ -199,14 +191,6 @@ export interface IsaReport {
   defaultThreads: number
 }
 
-/**
- * What a product by an s8 weight `[m][k]` would cost in every form that this CPU has a kernel for, cheapest first.
- *
- * # Errors
- * E_USAGE for a shape that no weight can have and for more blocks than it has.
- */
-export declare function linearCandidates(m: number, k: number, blocks: number, panels: number): Array<LinearCandidate>
-
 /** A form of an s8 weight that this CPU has a kernel for. */
 export interface LinearCandidate {
   /** As a spec names it. */
@@ -216,6 +200,14 @@ export interface LinearCandidate {
   /** Estimated cycles of one product with all panels. */
   cycles: number
 }
+
+/**
+ * What a product by an s8 weight `[m][k]` would cost in every form that this CPU has a kernel for, cheapest first.
+ *
+ * # Errors
+ * E_USAGE for a shape that no weight can have and for more blocks than it has.
+ */
+export declare function linearCandidates(m: number, k: number, blocks: number, panels: number): Array<LinearCandidate>
 
 /**
  * y `[M][n]` = epilogue(W · x) for x u8 `[K][n]`; `y` is a Float32Array, Uint8Array or Int32Array and says what is wanted.

@@ -13,6 +13,9 @@ pub struct InstructionRate {
     pub gmacs: f64,
 }
 
+/// A rate in 10⁹ multiply-adds a second; nothing on a CPU without the instruction.
+type Measure = fn() -> Option<f64>;
+
 /// Measures the instructions that the kernels rest on, those that this CPU has, about 40 ms each, on the calling thread.
 ///
 /// # Errors
@@ -20,7 +23,7 @@ pub struct InstructionRate {
 #[napi(catch_unwind)]
 pub fn instruction_rates() -> Result<Vec<InstructionRate>> {
     guard(|| {
-        let measures: [(&str, fn() -> Option<f64>); 4] = [
+        let measures: [(&str, Measure); 4] = [
             ("vpdpbusd zmm", rate::vpdpbusd512),
             ("vdpbf16ps zmm", rate::vdpbf16ps512),
             ("vfmadd231ps zmm", rate::fma512),

@@ -33,7 +33,7 @@ impl Dot for Instruction {
         // SAFETY: both slices hold the 64 bytes that are read; the token proves the features.
         unsafe {
             let (even, odd) = (_mm512_loadu_si512(even.as_ptr().cast()), _mm512_loadu_si512(odd.as_ptr().cast()));
-            if vector % 2 == 0 { _mm512_unpacklo_epi16(even, odd) } else { _mm512_unpackhi_epi16(even, odd) }
+            if vector.is_multiple_of(2) { _mm512_unpacklo_epi16(even, odd) } else { _mm512_unpackhi_epi16(even, odd) }
         }
     }
     #[inline(always)]

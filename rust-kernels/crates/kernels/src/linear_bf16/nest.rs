@@ -130,8 +130,8 @@ fn add_pair<D: Dot, const V: usize>(
     weights: [u32; ROWS],
 ) {
     let mut pairs = [dot.pairs(even, odd, vector); V];
-    for j in 1..V {
-        pairs[j] = dot.pairs(even, odd, vector + j);
+    for (j, pair) in pairs.iter_mut().enumerate().skip(1) {
+        *pair = dot.pairs(even, odd, vector + j);
     }
     for i in 0..ROWS {
         let w = dot.weights(weights[i]);

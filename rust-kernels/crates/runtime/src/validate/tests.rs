@@ -88,7 +88,7 @@ fn each_thing_that_does_not_fit_is_refused_by_name() {
         ("weight 99 does not exist", set("/buffers/1/place", json!({"weight": 99}))),
         ("is linear_f32", set("/buffers/1/place", json!({"weight": 0}))),
         ("space 3 does not exist", set("/buffers/2/layout", json!({"panels": {"space": 3, "features": 4}}))),
-        ("panels hold f32, u8 or s8", set("/buffers/2/dtype", json!("s32"))),
+        ("panels hold f32, bf16, u8 or s8", set("/buffers/2/dtype", json!("s32"))),
         ("row-major, not panels", set("/buffers/6/layout", json!({"panels": {"space": 0, "features": 8}}))),
         ("hexadecimal", set("/constants", json!(["0000803F"]))),
         ("hexadecimal", set("/constants", json!(["000"]))),

@@ -150,19 +150,25 @@ describe('kernels that do not fit', () => {
     for (const kind of ['mjs', 'cjs'] as const) expect(await use(release, project, kind)).toMatch(message);
   };
 
+  const abi = Number(
+    /pub const ABI: u32 = (\d+);/.exec(readFileSync(join(root, 'rust-kernels/crates/runtime/src/program.rs'), 'utf8'))![1],
+  );
+  const other = abi + 1;
+  const change = [/var (ABI\d*) = \d+;/, `var $1 = ${other};`] as const;
+
   it.each([
-    ['newer', 'kernels', 1, 2],
-    ['older', 'runtime', 2, 1],
+    ['newer', 'kernels', abi, other],
+    ['older', 'runtime', other, abi],
   ])('are refused when they are %s than the runtime', async (_, patched, writes, runs) => {
-    const restore = patch(join(release.folder, 'projects/npm-engine'), dist(patched), /var (ABI\d*) = 1;/, 'var $1 = 2;');
+    const restore = patch(join(release.folder, 'projects/npm-engine'), dist(patched), ...change);
     const said = `^E_ISA ${versionOf('runtime')} writes programs of ABI ${writes}, ${versionOf('kernels')} runs those of ABI ${runs}; run "npm install `;
     await both('engine', new RegExp(said)).finally(restore);
     await both('engine', USES['engine']!.prints);
   });
   it('are refused when their native library is of another ABI', async () => {
-    const restore = patch(join(release.folder, 'projects/npm-kernels'), dist('kernels'), /var (ABI\d*) = 1;/, 'var $1 = 2;');
+    const restore = patch(join(release.folder, 'projects/npm-kernels'), dist('kernels'), ...change);
     const mend = `run "npm install ${SCOPE}${ownKernels}@${versions.get('kernels')}"`;
-    const said = `^E_ISA ${versionOf('kernels')} speaks ABI 2, ${versionOf(ownKernels)} speaks ABI 1; ${mend.replaceAll('.', '\\.')}$`;
+    const said = `^E_ISA ${versionOf('kernels')} speaks ABI ${other}, ${versionOf(ownKernels)} speaks ABI ${abi}; ${mend.replaceAll('.', '\\.')}$`;
     await both('kernels', new RegExp(said)).finally(restore);
   });
   it.each(MANAGERS)('are missing without optional packages, and the command that the error names mends it, %s', async (manager) => {

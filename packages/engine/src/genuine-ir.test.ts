@@ -137,7 +137,7 @@ describe.runIf(hasGolden)("a transposed file of the original's", () => {
         const [input, output] = [product.inputs[0]!, product.outputs[0]!];
         const alone = productAlone(graph, product);
         const model = await load(alone, { sparse: 'threshold' });
-        expect(model.kernels.map(({ kernel }) => kernel)).toEqual(['linear_u8s8_4x1']);
+        expect(model.kernels.map(({ kernel }) => kernel)).toEqual([expect.stringMatching(/u8s8_4x1/)]);
         const session = await model.session({ threads: 1 });
         const results = await session.run({ x: valuesOf(graph, recorded.get(input)!, graph.producers().get(input)!) });
         await session.close();
@@ -157,7 +157,7 @@ describe.runIf(hasGolden)("a transposed file of the original's", () => {
       const { graph, recorded } = await genuine(name);
       const shown = [...recorded.keys()].map((value) => [value, showCodes(graph, value)] as const);
       const model = await load(graph, { sparse: 'threshold' });
-      expect(model.kernels.filter(({ kernel }) => kernel === 'linear_u8s8_4x1').length).toBeGreaterThanOrEqual(12);
+      expect(model.kernels.filter(({ kernel }) => kernel.includes('u8s8_4x1')).length).toBeGreaterThanOrEqual(12);
       const ports = model.inputs.map((port) => port.name);
       const feeds = feedsOf(name, 'b2s32', ports);
       const session = await model.session({ threads: 1 });

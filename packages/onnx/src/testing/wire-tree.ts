@@ -9,14 +9,17 @@ export interface TreeField {
   layout?: MessageLayout;
 }
 
-/** Parses a well-formed file into its fields, following the schema. */
+/** Parses a well-formed file into its fields, following the schema. @throws {RangeError} a field goes beyond its message. */
 export function parseTree(bytes: Uint8Array, layout: MessageLayout = layoutOf('ModelProto')): TreeField[] {
   const fields: TreeField[] = [];
   let at = 0;
+  // What stands inside groups belongs to no field of the schema.
+  let groups = 0;
   const varint = (): bigint => {
     let value = 0n;
     for (let shift = 0n; ; shift += 7n) {
-      const byte = bytes[at++]!;
+      const byte = bytes[at++];
+      if (byte === undefined) throw new RangeError(`a number is cut off at byte ${bytes.byteLength}`);
       value |= BigInt(byte & 0x7f) << shift;
       if (byte < 0x80) return value;
     }
@@ -26,11 +29,14 @@ export function parseTree(bytes: Uint8Array, layout: MessageLayout = layoutOf('M
     const number = Math.floor(tag / 8);
     const wireType = tag % 8;
     if (wireType === 0) fields.push({ number, wireType, value: varint() });
-    else if (wireType === 3 || wireType === 4) fields.push({ number, wireType, value: new Uint8Array(0) });
-    else {
+    else if (wireType === 3 || wireType === 4) {
+      groups += wireType === 3 ? 1 : -1;
+      fields.push({ number, wireType, value: new Uint8Array(0) });
+    } else {
       const size = wireType === 1 ? 8 : wireType === 5 ? 4 : Number(varint());
+      if (size > bytes.byteLength - at) throw new RangeError(`field ${number} has ${size} bytes, ${bytes.byteLength - at} are left`);
       const content = bytes.subarray(at, (at += size));
-      const message = wireType === 2 ? layout.fields[number]?.message : undefined;
+      const message = wireType === 2 && groups === 0 ? layout.fields[number]?.message : undefined;
       fields.push(
         message === undefined
           ? { number, wireType, value: content }

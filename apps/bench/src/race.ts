@@ -1,3 +1,5 @@
+import { setTimeout } from 'node:timers/promises';
+
 /** Milliseconds of contestants that ran in turn, by name; entry i of each list belongs to the same round. */
 export type Times = ReadonlyMap<string, readonly number[]>;
 
@@ -11,7 +13,12 @@ export interface RaceOptions {
   readonly atLeast?: number;
   /** Default 400. */
   readonly atMost?: number;
+  /** Milliseconds of rest before each run: threads of a rival that wait by spinning go on for a while after its run, and would take a core from the next. Default 0. */
+  readonly restMs?: number;
 }
+
+/** Long enough for the pool of ONNX Runtime to stop spinning. */
+export const restFor = (threads: number): number => (threads > 1 ? 10 : 0);
 
 /** Milliseconds on the clock of one call. */
 export const timed =
@@ -28,13 +35,14 @@ export const timed =
  */
 export async function race(
   contestants: ReadonlyMap<string, Contestant>,
-  { seconds, atLeast = 5, atMost = 400 }: RaceOptions,
+  { seconds, atLeast = 5, atMost = 400, restMs = 0 }: RaceOptions,
 ): Promise<Times> {
   const entries = [...contestants];
   const times = new Map<string, number[]>(entries.map(([name]) => [name, []]));
   const round = async (number: number, keep: boolean): Promise<void> => {
     for (let i = 0; i < entries.length; i++) {
       const [name, run] = entries[(i + number) % entries.length]!;
+      if (restMs > 0) await setTimeout(restMs);
       const milliseconds = await run();
       if (keep) times.get(name)!.push(milliseconds);
     }

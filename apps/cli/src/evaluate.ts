@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import { EngineError } from '@neural-engine/core';
 import { demoSamplesPath } from '@neural-engine/demo-model';
 import { classLabels, type LoadOptions, load, locate, type ModelSource, runnerOf, tokenizerOf } from '@neural-engine/engine';
@@ -18,6 +17,7 @@ import { questionAnswering, type RunModel, type Tokenizer, textClassification } 
 import { openOrt } from './bench/ort';
 import { embeddingsOf } from './embeddings';
 import { progress } from './output/progress';
+import { Outputs } from './outputs';
 
 export interface EvaluateOptions {
   /** `squad`, or the name of a GLUE task. */
@@ -31,6 +31,8 @@ export interface EvaluateOptions {
   readonly embeddings?: string;
   readonly engine: string;
   readonly predictions?: string;
+  /** Replaces a file of predictions. */
+  readonly force?: boolean;
   readonly onError?: string;
   /** Said before the progress bar. */
   readonly title?: string;
@@ -65,11 +67,12 @@ export async function evaluate(source: ModelSource, options: EvaluateOptions): P
 }
 
 async function evaluateSquad(source: ModelSource, options: EvaluateOptions, onError: OnError): Promise<Evaluation> {
+  using outputs = await claimPredictions(source, options);
   const { examples, skipped } = await readSquad(options.data ?? demoSamplesPath(), { onError });
   const result = await withModel(source, options, examples.length, ({ base, onProgress, limit }) =>
     evaluateQuestionAnswering({ examples, pipeline: questionAnswering(base), onProgress, limit }),
   );
-  if (options.predictions) await writeFile(options.predictions, `${JSON.stringify(result.predictions)}\n`);
+  await outputs.save(options.predictions, () => `${JSON.stringify(result.predictions)}\n`);
   const { f1, exactMatch, total, seconds, perQuestion } = result;
   return { task: 'squad', figures: { f1, exactMatch }, scores: perQuestion.f1, total, skipped, seconds };
 }
@@ -78,6 +81,7 @@ async function evaluateGlue(source: ModelSource, options: EvaluateOptions, onErr
   if (options.data === undefined)
     throw new EngineError('E_USAGE', 'usage', `--task ${options.task} needs --data: a labelled tsv, csv, json or jsonl file`);
   const task = options.task as GlueTaskName;
+  using outputs = await claimPredictions(source, options);
   const located = locate(source);
   const labels = 'directory' in located ? await classLabels(located.directory) : undefined;
   const data = await readClassification(options.data, {
@@ -90,11 +94,14 @@ async function evaluateGlue(source: ModelSource, options: EvaluateOptions, onErr
   const result = await withModel(source, options, examples.length, ({ base, onProgress, limit }) =>
     evaluateClassification({ examples, pipeline: textClassification(base), regression: isRegression, onProgress, limit }),
   );
-  if (options.predictions) await writeFile(options.predictions, `${JSON.stringify(result.predictions)}\n`);
+  await outputs.save(options.predictions, () => `${JSON.stringify(result.predictions)}\n`);
   const { kind, ...figures } = result.metrics;
   const scores = kind === 'classes' ? result.predictions.map((label, i) => Number(label === examples[i]!.label)) : undefined;
   return { task, figures, scores, total: result.total, skipped, seconds: result.seconds };
 }
+
+const claimPredictions = (source: ModelSource, { predictions, data, force }: EvaluateOptions): Promise<Outputs> =>
+  Outputs.claim([{ flag: '--predictions', path: predictions }], [typeof source === 'string' ? source : undefined, data], force);
 
 function sameNames(labels: readonly string[], task: GlueTask): boolean {
   return task.labels !== undefined && labels.length === task.labels.length && labels.every((name) => task.labels!.includes(name));

@@ -1,13 +1,18 @@
 import { Command, CommanderError } from 'commander';
 import { addCommands } from './commands/index';
+import { endOnSignals } from './interrupt';
 import { reportError } from './report-error';
 import { VERSION } from './version';
 
+// `| head` closes the pipe early: that is the reader's right, not an error.
+const onStdoutError = (error: NodeJS.ErrnoException): never => process.exit(error.code === 'EPIPE' ? 0 : 74);
+const onStderrError = (): void => {};
+
 /** Runs the command line and sets the exit code. */
 export async function run(args: readonly string[]): Promise<void> {
-  // `| head` closes the pipe early: that is the reader's right, not an error.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 74));
-  process.stderr.on('error', () => {});
+  process.stdout.off('error', onStdoutError).on('error', onStdoutError);
+  process.stderr.off('error', onStderrError).on('error', onStderrError);
+  endOnSignals();
   const program = new Command('ne')
     .description(
       'Compile, quantize and run compressed Transformer encoders on the CPU.\n\nExample:\n  ne answer "Who wrote it?" --context text.txt',

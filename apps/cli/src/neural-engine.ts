@@ -1,6 +1,7 @@
 import { EngineError } from '@neural-engine/core';
 import { readEnvironment } from './coming-from/environment';
 import { benchFeeds } from './feeds';
+import { endOnSignals } from './interrupt';
 import { reportError } from './report-error';
 
 /** The flags of the original's benchmark binary. `dataset` and `mode` are taken and, as there, not used. */
@@ -48,6 +49,7 @@ export async function run(args: readonly string[]): Promise<void> {
     process.stdout.write(HELP);
     return;
   }
+  endOnSignals();
   try {
     const flags = parseFlags(args);
     const [batch, seqLen, iterations, warmup] = [

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { EngineError } from '@neural-engine/core';
 import { demoCalibrationPath } from '@neural-engine/demo-model';
 import { compileModel, locate, type PrunedLayer, pruneModel, tokenizerOf } from '@neural-engine/engine';
@@ -8,6 +7,7 @@ import { positiveInteger } from './context';
 import { evaluate, squadFigures } from './evaluate';
 import { progress } from './output/progress';
 import type { Column, Row } from './output/table';
+import { Outputs } from './outputs';
 import { readSamples } from './quantize/samples';
 
 export interface PruneFlags {
@@ -55,8 +55,8 @@ export async function pruneToOnnx(path: string, flags: PruneFlags): Promise<Prun
   const located = locate(path);
   if (located.kind !== 'onnx-file')
     throw new EngineError('E_USAGE', 'usage', `"${path}" is no ONNX model; prune the .onnx file that it was made from`, { where: path });
-  if (existsSync(flags.output) && !flags.force)
-    throw new EngineError('E_CANTCREAT', 'save', `"${flags.output}" exists; --force replaces it`, { where: flags.output });
+  const read = [path, located.file, typeof flags.calibration === 'string' ? flags.calibration : undefined, flags.data];
+  using outputs = await Outputs.claim([{ flag: '--output', path: flags.output }], read, flags.force);
   const source = await readModel(located.file);
   const tokenizerPath = flags.tokenizer ?? located.directory;
   const samples = flags.calibration === undefined ? undefined : await calibration(path, flags, tokenizerPath);
@@ -70,7 +70,7 @@ export async function pruneToOnnx(path: string, flags: PruneFlags): Promise<Prun
     ...(bar ? { onProgress: (done: number) => bar.update(done) } : {}),
   }).finally(() => bar?.stop());
   const hasExternal = [...source.graph.initializers.values()].some((tensor) => tensor.external);
-  await writeModel(model, flags.output, { force: flags.force ?? false, ...(hasExternal ? { externalData: {} } : {}) });
+  await writeModel(model, flags.output, { ...outputs.how(flags.output), ...(hasExternal ? { externalData: {} } : {}) });
   const accuracy =
     flags.data === undefined ? null : await measure(located.file, flags.output, flags.data, { tokenizerPath, limit, threads });
   return { rows: layers.map((layer) => ({ ...layer })), notes: notes(flags, layers, accuracy), accuracy };

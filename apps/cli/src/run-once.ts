@@ -1,5 +1,6 @@
 import { load } from '@neural-engine/engine';
-import { readTensors, tensorsToJson, writeTensors } from './tensor-files';
+import { Outputs } from './outputs';
+import { readTensors, tensorsToFile, tensorsToJson } from './tensor-files';
 
 /** Runs a model once. @returns JSON when no output file is named. */
 export async function runOnce(
@@ -7,13 +8,15 @@ export async function runOnce(
   input: string,
   options: { output?: string; threads?: number; force: boolean },
 ): Promise<string | undefined> {
+  using outputs = await Outputs.claim([{ flag: '--output', path: options.output }], [model, input], options.force);
   const loaded = await load(model);
   const feeds = await readTensors(input, loaded.inputs);
   const session = await loaded.session(options.threads === undefined ? {} : { threads: options.threads });
   try {
-    const outputs = await session.run(feeds);
-    if (!options.output) return tensorsToJson(outputs);
-    await writeTensors(options.output, outputs, options.force);
+    const results = await session.run(feeds);
+    const { output } = options;
+    if (output === undefined) return tensorsToJson(results);
+    await outputs.save(output, () => tensorsToFile(output, results));
     return undefined;
   } finally {
     await session.close();

@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { EngineError } from '@neural-engine/core';
 import { compileModel } from '@neural-engine/engine';
 import { type BlockName, describeWeight, type HeatMapEntry, heatMapPage, type SparsePolicy } from '@neural-engine/sparsity';
 import type { Column, Row } from './output/table';
+import { Outputs } from './outputs';
 
 const ratio = (key: BlockName): Column => ({ key, title: key, digits: 3 });
 
@@ -29,7 +28,7 @@ const POLICIES: readonly SparsePolicy[] = ['auto', 'threshold', 'always', 'never
 /** Zero ratios of each weight over every block shape, and the decision. */
 export async function sparsityReport(
   path: string,
-  flags: { sparse: string; threshold: string; html?: string },
+  flags: { sparse: string; threshold: string; html?: string; force?: boolean },
   title = path,
 ): Promise<{ rows: Row[] }> {
   const policy = POLICIES.find((name) => name === flags.sparse);
@@ -37,8 +36,7 @@ export async function sparsityReport(
   if (!policy) throw new EngineError('E_USAGE', 'usage', `--sparse ${flags.sparse}: expected one of ${POLICIES.join(', ')}`);
   if (!(threshold >= 0 && threshold <= 1))
     throw new EngineError('E_USAGE', 'usage', `--threshold ${flags.threshold}: expected a number from 0 to 1`);
-  if (flags.html && existsSync(flags.html))
-    throw new EngineError('E_CANTCREAT', 'save', `"${flags.html}" exists and is not replaced`, { where: flags.html });
+  using outputs = await Outputs.claim([{ flag: '--html', path: flags.html }], [path], flags.force);
   const graph = await compileModel(path);
   const entries: HeatMapEntry[] = [];
   const rows = graph.nodes.flatMap((node): Row[] => {
@@ -54,6 +52,6 @@ export async function sparsityReport(
     const base = { node: node.name, out: weight.out, in: weight.in, ...ratios };
     return [{ ...base, pattern, kernel, gain: expectedGain, saved: savedBytes, reason: decision.reason }];
   });
-  if (flags.html) await writeFile(flags.html, heatMapPage(`Sparsity of ${title}`, entries), { flag: 'wx' });
+  await outputs.save(flags.html, () => heatMapPage(`Sparsity of ${title}`, entries));
   return { rows };
 }

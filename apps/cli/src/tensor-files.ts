@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { allocate, EngineError, elementCount, type Tensor } from '@neural-engine/core';
 import type { Port } from '@neural-engine/runtime';
 import { readNpz, writeNpz } from './npz';
@@ -59,21 +58,6 @@ export const tensorsToJson = (tensors: Readonly<Record<string, Tensor>>): string
     ),
   );
 
-/** Writes tensors to `.npz` or `.json`, whole or not at all. @throws {EngineError} E_CANTCREAT the file exists and `force` is not set. */
-export async function writeTensors(path: string, tensors: Readonly<Record<string, Tensor>>, force: boolean): Promise<void> {
-  if (existsSync(path) && !force) throw new EngineError('E_CANTCREAT', 'save', `"${path}" exists; --force replaces it`, { where: path });
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    await writeFile(temporary, path.endsWith('.json') ? tensorsToJson(tensors) : writeNpz(Object.entries(tensors)), { flag: 'wx' });
-    await rename(temporary, path);
-  } catch (cause) {
-    await rm(temporary, { force: true });
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new EngineError(
-      code === 'ENOSPC' ? 'E_SPACE' : 'E_CANTCREAT',
-      'save',
-      `"${path}" cannot be written (${code ?? 'unknown reason'})`,
-      { where: path, cause },
-    );
-  }
-}
+/** Tensors as the bytes of a file: JSON where its name says so, else `.npz`. */
+export const tensorsToFile = (path: string, tensors: Readonly<Record<string, Tensor>>): string | Uint8Array =>
+  path.endsWith('.json') ? tensorsToJson(tensors) : writeNpz(Object.entries(tensors));

@@ -7,7 +7,8 @@ import type { TextItem } from '@neural-engine/text';
 import { positiveInteger } from './context';
 import { progress } from './output/progress';
 import type { Column, Row } from './output/table';
-import { writeTensors } from './tensor-files';
+import { Outputs } from './outputs';
+import { tensorsToFile } from './tensor-files';
 
 export interface TextFlags {
   readonly input?: string;
@@ -25,8 +26,9 @@ export const CLASSIFY_COLUMNS: readonly Column[] = [
 
 /** The best classes of each text, a row each. */
 export async function classify(model: string, texts: readonly string[], flags: TextFlags & { topK: number }): Promise<Row[]> {
+  const options = shared(flags); // before stdin is waited for
   const items = await itemsOf(texts, flags);
-  const classifier = await pipeline('text-classification', model, shared(flags));
+  const classifier = await pipeline('text-classification', model, options);
   const bar = progress('classifying', items.length);
   try {
     const found = await classifier.classifyAll(items, { topK: flags.topK, onProgress: ({ done }) => bar.update(done) });
@@ -43,19 +45,22 @@ export async function embed(
   texts: readonly string[],
   flags: TextFlags & { output?: string; pooling: string; normalize: boolean; force?: boolean },
 ): Promise<string[]> {
-  const items = await itemsOf(texts, flags);
+  const { output, input } = flags;
+  using outputs = await Outputs.claim([{ flag: '--output', path: output }], [model, input], flags.force);
   const pooling = flags.pooling as 'mean' | 'cls';
-  const embedder = await pipeline('feature-extraction', model, { ...shared(flags), pooling, normalize: flags.normalize });
+  const options = { ...shared(flags), pooling, normalize: flags.normalize };
+  const items = await itemsOf(texts, flags);
+  const embedder = await pipeline('feature-extraction', model, options);
   const bar = progress('embedding', items.length);
   try {
     const embeddings = await embedder.embedAll(items, { onProgress: ({ done }) => bar.update(done) });
-    if (flags.output === undefined)
+    if (output === undefined)
       return embeddings.map((embedding, i) => JSON.stringify({ text: textOf(items[i]!), embedding: Array.from(embedding) }));
     const width = embeddings[0]!.length;
     const data = new Float32Array(embeddings.length * width);
     for (const [i, embedding] of embeddings.entries()) data.set(embedding, i * width);
     const tensor = { dtype: 'f32' as const, dims: [embeddings.length, width], data };
-    await writeTensors(flags.output, { embeddings: tensor }, flags.force ?? false);
+    await outputs.save(output, () => tensorsToFile(output, { embeddings: tensor }));
     return [];
   } finally {
     bar.stop();

@@ -4,6 +4,7 @@ import { compileModel, parsePatternSwitch, writeIr } from '@neural-engine/engine
 import { type Graph, writeOriginalIr } from '@neural-engine/ir';
 import { transposeGraph } from '@neural-engine/transpose';
 import type { Column, Row } from './output/table';
+import { Outputs } from './outputs';
 
 export const TRANSPOSE_COLUMNS: readonly Column[] = [
   { key: 'node', title: 'node', align: 'left' },
@@ -28,6 +29,8 @@ export async function transposeToIr(path: string, flags: TransposeFlags): Promis
   const threshold = Number(flags.threshold);
   if (flags.threshold.trim() === '' || !(threshold >= 0 && threshold <= 1))
     throw new EngineError('E_USAGE', 'usage', `--threshold ${flags.threshold}: expected a number from 0 to 1`);
+  const wanted = { flag: '--output', path: flags.output, kind: 'folder' } as const;
+  using outputs = await Outputs.claim([wanted], [path, flags.patternSwitch], flags.force);
   const parsed = flags.patternSwitch ? parsePatternSwitch(await readFile(flags.patternSwitch, 'utf8')) : undefined;
   const notes = [...(parsed?.warnings ?? [])];
   const source = await compileModel(path, parsed ? { patternSwitch: parsed.switches } : {});
@@ -35,9 +38,9 @@ export async function transposeToIr(path: string, flags: TransposeFlags): Promis
   if (graph === source) notes.push(unchanged(source));
   if (flags.original) {
     notes.push(...changesForOriginal(graph));
-    await writeOriginalIr(graph, flags.output, { force: flags.force ?? false, allowTanhGelu: true, singleLogits: true });
+    await writeOriginalIr(graph, flags.output, { ...outputs.how(flags.output), allowTanhGelu: true, singleLogits: true });
   } else {
-    await writeIr(graph, flags.output, { force: flags.force ?? false });
+    await writeIr(graph, flags.output, outputs.how(flags.output));
   }
   const products = graph.nodes.filter((node) => node.op === 'InnerProduct');
   const transposed = products.filter((node) => node.attributes['layout'] === 'transposed').length;

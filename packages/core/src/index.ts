@@ -2,5 +2,11 @@ export { allocate, bytesOf, DTYPES, type DType, dtypeBytes, isFloat, isInteger, 
 export { assert, EngineError, type EngineErrorOptions, type ErrorCode, EXIT_CODES, type Stage, unreachable } from './errors';
 export { fromBf16, fromF16, toBf16, toF16, widen } from './float16';
 export { LIMITS, type Limits } from './limits';
+export { AtomicFile, syncFolder } from './save/atomic-file';
+export { saveFailure } from './save/failures';
+export { isWrittenInPlace } from './save/in-place';
+export { exists, refuseExisting } from './save/occupied';
+export { type OutputKind, OutputLock, underLock } from './save/output-lock';
+export { type SaveOptions, saveFile } from './save/save-file';
 export { type Dim, type Dims, elementCount, formatShape, isStatic, type Shape, sameDims } from './shape';
 export { s64, type Tensor, tensor, toNumbers, zeros } from './tensor';

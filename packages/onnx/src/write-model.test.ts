@@ -1,16 +1,5 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -93,7 +82,7 @@ describe('writing a model', () => {
 
   it('refuses to replace files unless forced, and leaves them as they are', async () => {
     writeFileSync(path, 'old');
-    expect((await asyncRefusal('E_CANTCREAT', writeModel(modelOf(1), path))).message).toContain('it exists already');
+    expect((await asyncRefusal('E_CANTCREAT', writeModel(modelOf(1), path))).message).toContain('exists already');
     expect(readFileSync(path, 'utf8')).toBe('old');
     writeFileSync(join(folder, 'w.bin'), 'old');
     await asyncRefusal('E_CANTCREAT', writeModel(modelOf(1), join(folder, 'new.onnx'), { externalData: { location: 'w.bin' } }));
@@ -274,23 +263,27 @@ describe('writing a model', () => {
     }
   });
 
-  it('removes what killed writers of this model left, once it is old, and what living ones write not', async () => {
-    const dead = spawnSync(process.execPath, ['-e', '']).pid;
-    const leave = (name: string, ageHours: number): string => {
+  it('F7 removes what killed writers of this model left, and nothing of others', async () => {
+    const leave = (name: string): string => {
       writeFileSync(join(folder, name), 'x');
-      const then = Date.now() / 1000 - ageHours * 3600;
-      utimesSync(join(folder, name), then, then);
       return name;
     };
-    leave(`.model.onnx.${dead}-0123456789ab.tmp`, 2);
-    const kept = [
-      leave(`.model.onnx.${dead}-00000000000a.tmp`, 0),
-      leave(`.model.onnx.${process.pid}-0123456789ab.tmp`, 2),
-      leave(`.other.onnx.${dead}-0123456789ab.tmp`, 2),
-      leave('.model.onnx.notes.tmp', 2),
-    ];
+    leave('.model.onnx.4194305-0123456789ab.tmp');
+    const kept = [leave('.other.onnx.4194305-0123456789ab.tmp'), leave('.model.onnx.notes.tmp')];
     await writeModel(modelOf(1), path);
     expect(files()).toEqual([...kept, 'model.onnx'].sort());
+  });
+
+  it('C7 refuses to write where another save is going on, to the model or to its data', async () => {
+    const under = { externalData: { location: 'w.bin' }, force: true };
+    const outcomes = await Promise.allSettled([
+      writeModel(modelOf(1, 300), path, under),
+      writeModel(modelOf(2, 300), path, under),
+      writeModel(modelOf(3, 300), join(folder, 'second.onnx'), under),
+    ]);
+    expect(outcomes.map((one) => (one.status === 'fulfilled' ? 'saved' : one.reason.code))).toEqual(['saved', 'E_LOCKED', 'E_LOCKED']);
+    expect((await readModel(path)).graph.initializers.get('W')?.data()[0]).toBe(1);
+    expect(files()).toEqual(['model.onnx', 'w.bin']);
   });
 
   it.runIf(hasStrace())('makes data durable before names: fsync, rename, fsync of the folder, for the data and then for the model', () => {

@@ -1,10 +1,9 @@
 import { readdir, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { AtomicFile, exists, OutputLock, refuseExisting, saveFailure, underLock } from '@neural-engine/core';
 import { checkModel } from './check/model';
 import { encodeChunks } from './encode/model';
-import { AtomicFile, exists, refuseExisting } from './save/atomic-file';
 import { checkDataName, placeTensors, writeTensors } from './save/external-data';
-import { saveFailure } from './save/failures';
 import type { OnnxModel } from './types';
 
 export interface WriteOptions {
@@ -21,6 +20,8 @@ export interface WriteOptions {
   };
   /** Replaces existing files. The old ones stay whole until the new ones are complete. */
   force?: boolean;
+  /** A lock that the caller holds on the path; else one is taken for as long as saving lasts. */
+  lock?: OutputLock;
 }
 
 /** What was written. */
@@ -45,21 +46,32 @@ async function removeOldData(folder: string, stem: string, current: string): Pro
  * external tensors that were read, have no say in where anything is written.
  *
  * @throws {EngineError} as {@link checkModel}; E_CANTCREAT the path is taken (without `force`) or cannot be created;
- *   E_SPACE; E_IO; E_LIMIT above 2 GiB without `externalData`. On failure nothing is left behind and an old file stays.
+ *   E_LOCKED another run writes it; E_SPACE; E_IO; E_LIMIT above 2 GiB without `externalData`. On failure nothing is left behind and an old file stays.
  */
 export async function writeModel(model: OnnxModel, path: string, options: WriteOptions = {}): Promise<WrittenModel> {
-  const { externalData, force = false } = options;
+  const { externalData } = options;
   if (externalData?.location !== undefined) checkDataName(externalData.location, basename(path));
   checkModel(model);
+  return underLock(path, 'file', options.lock, (lock) => writeLocked(model, path, options, lock));
+}
+
+async function writeLocked(
+  model: OnnxModel,
+  path: string,
+  { externalData, force = false }: WriteOptions,
+  lock: OutputLock,
+): Promise<WrittenModel> {
   if (!force) await refuseExisting(path);
-  const data = externalData === undefined ? undefined : await writeData(model, path, externalData, force);
+  // Data under a name of the caller's could be another model's too.
+  using _ = externalData?.location === undefined ? undefined : OutputLock.take(join(dirname(path), externalData.location));
+  const data = externalData === undefined ? undefined : await writeData(model, path, externalData, force, lock);
   let file: AtomicFile | undefined;
   try {
     const chunks = encodeChunks(model, (tensor) => {
       const place = data?.places.get(tensor);
       return place === undefined ? undefined : { location: data!.name, ...place };
     });
-    file = await AtomicFile.create(path);
+    file = await AtomicFile.create(lock);
     for (const chunk of chunks) await file.write(chunk);
     await file.finish();
     await data?.commit();
@@ -77,12 +89,18 @@ export async function writeModel(model: OnnxModel, path: string, options: WriteO
 const stemOf = (path: string): string => basename(path).replace(/\.onnx$/i, '');
 
 /** Writes the data file under a temporary name; `commit` names it, `rollBack` undoes that. */
-async function writeData(model: OnnxModel, path: string, options: NonNullable<WriteOptions['externalData']>, force: boolean) {
+async function writeData(
+  model: OnnxModel,
+  path: string,
+  options: NonNullable<WriteOptions['externalData']>,
+  force: boolean,
+  lock: OutputLock,
+) {
   const places = placeTensors(model, options.thresholdBytes ?? DEFAULT_THRESHOLD_BYTES);
   const folder = dirname(path);
   const given = options.location === undefined ? undefined : join(folder, options.location);
   if (given !== undefined && !force) await refuseExisting(given);
-  const file = await AtomicFile.create(given ?? `${path}.data`);
+  const file = await AtomicFile.create(lock);
   try {
     const digest = await writeTensors(places, file);
     await file.finish();

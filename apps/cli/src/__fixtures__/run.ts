@@ -13,15 +13,19 @@ export interface Surroundings {
   readonly cwd?: string;
   /** Put in front of the command, such as `taskset -c 0`. */
   readonly prefix?: readonly string[];
-  /** Sent once stderr holds the text; again at the second time it is asked for. */
+  /** Sent once stderr holds the text. */
   readonly interrupt?: { readonly after: RegExp; readonly with: NodeJS.Signals };
+  /** Done once stderr holds the text. */
+  readonly when?: { readonly said: RegExp; readonly act: (pid: number) => void };
+  /** Streams whose reader goes away: at once, or with the first that comes. */
+  readonly close?: { readonly stdout?: 'first' | 'at once'; readonly stderr?: 'at once' };
 }
 
 const entry = { ne: '../main.ts', neural_engine: '../neural-engine.ts' };
 const conditions = ['--conditions=source', '--import', import.meta.resolve('tsx')];
 
 /** Runs a command line of this package in a process of its own, from its sources. */
-export function run(command: keyof typeof entry, args: readonly string[], { env = {}, cwd, prefix = [], interrupt }: Surroundings = {}): Promise<Result> {
+export function run(command: keyof typeof entry, args: readonly string[], { env = {}, cwd, prefix = [], interrupt, when, close }: Surroundings = {}): Promise<Result> {
   const main = JSON.stringify(new URL(entry[command], import.meta.url).href);
   const program = `import { run } from ${main}; await run(${JSON.stringify(args)});`;
   const [file, ...rest] = [...prefix, process.execPath, ...conditions, '--input-type=module', '-e', program];
@@ -31,14 +35,18 @@ export function run(command: keyof typeof entry, args: readonly string[], { env 
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let [out, err, sent] = ['', '', false];
+  if (close?.stdout === 'at once') child.stdout.destroy();
+  if (close?.stderr === 'at once') child.stderr.destroy();
   child.stdout.on('data', (chunk) => {
     out += chunk;
+    if (close?.stdout === 'first') child.stdout.destroy();
   });
   child.stderr.on('data', (chunk) => {
     err += chunk;
-    if (!interrupt || sent || !interrupt.after.test(err)) return;
+    if (sent || !(interrupt?.after ?? when?.said)?.test(err)) return;
     sent = true;
-    child.kill(interrupt.with);
+    if (interrupt) child.kill(interrupt.with);
+    when?.act(child.pid!);
   });
   return new Promise((resolve) => {
     child.on('close', (code, signal) => resolve({ code, signal, out, err }));

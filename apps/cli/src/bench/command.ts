@@ -1,10 +1,10 @@
-import { writeFile } from 'node:fs/promises';
 import { EngineError } from '@neural-engine/core';
 import { isa } from '@neural-engine/kernels';
 import { integerList, positiveInteger } from '../context';
 import { onInterrupt } from '../interrupt';
 import { progress } from '../output/progress';
 import type { Column, Row } from '../output/table';
+import { Outputs } from '../outputs';
 import { precisionList } from '../precision';
 import { bench } from './bench';
 import { benchColumns, shownRows } from './columns';
@@ -33,6 +33,7 @@ export interface BenchFlags {
   readonly svg?: string;
   readonly html?: string;
   readonly outputFile?: string;
+  readonly force?: boolean;
 }
 
 /** What the command prints. */
@@ -49,6 +50,12 @@ export interface BenchOutput {
 export async function benchCommand(model: string, title: string, flags: BenchFlags): Promise<BenchOutput> {
   const limit = flags.latencyLimit === undefined ? undefined : { ms: latencyLimit(flags.latencyLimit), by: limitedBy(flags.latencyBy) };
   const options = parseFlags(model, flags);
+  const wanted = [
+    { flag: '--svg', path: flags.svg },
+    { flag: '--html', path: flags.html },
+    { flag: '--output-file', path: flags.outputFile },
+  ];
+  using outputs = await Outputs.claim(wanted, [model], flags.force);
   const { signal, release } = onInterrupt();
   let bar: ReturnType<typeof progress> | undefined;
   const onCase = (done: number, total: number): void => {
@@ -68,9 +75,9 @@ export async function benchCommand(model: string, title: string, flags: BenchFla
       ...result.picture,
       ...(limit ? { limit } : {}),
     };
-    if (flags.svg) await writeReport(flags.svg, sweepSvg(picture));
-    if (flags.html) await writeReport(flags.html, sweepPage(picture));
-    if (flags.outputFile) await writeReport(flags.outputFile, launcherCsv(model, result.rows, picture.best));
+    await outputs.save(flags.svg, () => sweepSvg(picture));
+    await outputs.save(flags.html, () => sweepPage(picture));
+    await outputs.save(flags.outputFile, () => launcherCsv(model, result.rows, picture.best));
     return { ...result, rows: shownRows(result.rows), columns: benchColumns(result.rows), interrupted: signal.aborted };
   } finally {
     bar?.stop();
@@ -155,11 +162,4 @@ function limitedBy(text: string): LimitedBy {
   if (!(LIMITED as readonly string[]).includes(text))
     throw new EngineError('E_USAGE', 'usage', `--latency-by ${text}: expected one of ${LIMITED.join(', ')}`);
   return text as LimitedBy;
-}
-
-/** Measuring takes long: a file that is there already must not cost the result, so it is replaced. */
-async function writeReport(path: string, text: string): Promise<void> {
-  await writeFile(path, text).catch((cause: unknown) => {
-    throw new EngineError('E_CANTCREAT', 'save', `${path} cannot be written: ${(cause as Error).message}`, { where: path, cause });
-  });
 }

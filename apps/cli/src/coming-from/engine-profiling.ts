@@ -1,5 +1,6 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { saveFile } from '@neural-engine/core';
 import type { Feeds, LoadedModel, Session } from '@neural-engine/engine';
 import { originalCsv } from '../profile/original-csv';
 import { profileFeeds } from '../profile/profile';
@@ -9,14 +10,14 @@ import { chromeTrace } from '../profile/trace';
 export async function writeOriginalProfile(session: Session, model: LoadedModel, feeds: Feeds): Promise<string[]> {
   const result = await profileFeeds(model, session, feeds, { batch: 0, seqLen: 0, iterations: 5, warmup: 1 });
   const name = `profiling_${new Date().toISOString().slice(0, 19).replaceAll(/[T:]/g, '-')}_${process.pid}`;
-  const write = (folder: string, file: string, text: string): string => {
+  const write = async (folder: string, file: string, text: string): Promise<string> => {
     const directory = join('engine_profiling', folder);
     mkdirSync(directory, { recursive: true });
-    writeFileSync(join(directory, file), text);
+    await saveFile(join(directory, file), text, { force: true });
     return join(directory, file);
   };
   return [
-    write('profiling_csv', `${name}.csv`, originalCsv(model, result)),
-    write('profiling_trace', `${name}.json`, chromeTrace(result.runs, result.work)),
+    await write('profiling_csv', `${name}.csv`, originalCsv(model, result)),
+    await write('profiling_trace', `${name}.json`, chromeTrace(result.runs, result.work)),
   ];
 }

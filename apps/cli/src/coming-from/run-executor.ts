@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { EngineError } from '@neural-engine/core';
+import { EngineError, saveFile } from '@neural-engine/core';
 import { load, locate } from '@neural-engine/engine';
 import { measureInProcess } from '../bench/in-process';
 import { vocabularyOf } from '../bench/vocabulary';
@@ -60,16 +60,17 @@ async function performance(path: string, options: ExecutorOptions): Promise<void
   const [times] = await measureInProcess(model, [placement], feeds, { warmup: warmUp, iterations: iteration - warmUp });
   line('End executor ......');
   for (const text of performanceLines(times!.latenciesMs, batch, seqLen)) line(text);
-  keepLatencies(options.logFile, times!.latenciesMs, batch);
+  await keepLatencies(options.logFile, times!.latenciesMs, batch);
 }
 
 const defaultThreads = async (): Promise<number> => (await import('@neural-engine/kernels')).isa().defaultThreads;
 
 /** Milliseconds a sample of each iteration, where the original's launcher looks for them. */
-function keepLatencies(logFile: string, latenciesMs: readonly number[], batch: number): void {
+async function keepLatencies(logFile: string, latenciesMs: readonly number[], batch: number): Promise<void> {
   mkdirSync('all_latency', { recursive: true });
   const data = Float64Array.from(latenciesMs, (value) => value / batch);
-  writeFileSync(join('all_latency', `${basename(logFile)}.npy`), writeNpy({ dtype: 'f64', dims: [data.length], data }));
+  // As there, a later run replaces what an earlier one left.
+  await saveFile(join('all_latency', `${basename(logFile)}.npy`), writeNpy({ dtype: 'f64', dims: [data.length], data }), { force: true });
 }
 
 async function accuracy(path: string, options: ExecutorOptions): Promise<void> {

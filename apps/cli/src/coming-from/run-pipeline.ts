@@ -1,6 +1,6 @@
 import { appendFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EngineError } from '@neural-engine/core';
+import { EngineError, OutputLock } from '@neural-engine/core';
 import { demoModelDirectory, demoModelPath } from '@neural-engine/demo-model';
 import { load, type Placement, placeInstances, writeIr } from '@neural-engine/engine';
 import { isa } from '@neural-engine/kernels';
@@ -64,8 +64,9 @@ async function prepared({ precision: name, model }: OriginalPipelineOptions): Pr
   if (precision === 'fp32') return fp32;
   const folder = join(FOLDER, `${name}-ir`);
   if (existsSync(folder)) return folder;
+  using lock = OutputLock.take(folder, 'folder');
   const { graph } = await quantizeModel(fp32, { precision, samples: '512' });
-  await writeIr(graph, folder, { force: false });
+  await writeIr(graph, folder, { lock });
   process.stderr.write(`${name} is prepared in ${folder}\n`);
   return folder;
 }

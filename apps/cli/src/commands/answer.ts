@@ -23,13 +23,14 @@ export function registerAnswer(program: Command): void {
     .option('-n, --n-best <n>', 'answers to print', '1')
     .option('--json', 'print JSON')
     .action(async (question: string, model: string | undefined, flags: Flags) => {
-      const { load, pipeline } = await import('@neural-engine/engine');
       const best = positiveInteger('--n-best', flags.nBest, 100);
+      const threads = flags.threads === undefined ? undefined : positiveInteger('--threads', flags.threads, 1024);
+      const { load, pipeline } = await import('@neural-engine/engine');
       const context = flags.context === '-' ? await readStream(process.stdin) : await readContext(flags.context);
       const loaded = await load(modelPath(model));
       const qa = await pipeline('question-answering', loaded, {
         ...(flags.tokenizer ? { tokenizer: flags.tokenizer } : {}),
-        ...(flags.threads ? { sessionOptions: { threads: positiveInteger('--threads', flags.threads, 1024) } } : {}),
+        ...(threads === undefined ? {} : { sessionOptions: { threads } }),
       });
       const started = performance.now();
       const found = await qa.answer(question, context, { nBest: best });

@@ -22,6 +22,7 @@ interface Flags extends OutputFlags {
   svg?: string;
   html?: string;
   outputFile?: string;
+  force?: boolean;
 }
 
 const EXAMPLES = `
@@ -54,6 +55,7 @@ export function registerBench(program: Command): void {
     .option('--svg <file>', 'draw throughput against latency')
     .option('--html <file>', 'the same with the table, as a page')
     .option('--output-file <csv>', "the table of the original's launcher")
+    .option('--force', 'replace files that are there')
     .option('-o, --output <form>', 'text, md, json, jsonl or csv', 'text')
     .option('--json', 'the same as --output json')
     .addHelpText('after', EXAMPLES)

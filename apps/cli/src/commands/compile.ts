@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { consoleIo } from '../context';
 import { modelPath } from '../model-argument';
+import { Outputs } from '../outputs';
 
 interface Flags {
   output: string;
@@ -20,6 +21,8 @@ export function registerCompile(program: Command): void {
     .option('--pattern-switch <file>', 'YAML file that turns passes on or off')
     .action(async (model: string | undefined, flags: Flags) => {
       const { compileModel, explainCollector, parsePatternSwitch, writeIr } = await import('@neural-engine/engine');
+      const wanted = { flag: '--output', path: flags.output, kind: 'folder' } as const;
+      using outputs = await Outputs.claim([wanted], [modelPath(model), flags.patternSwitch], flags.force);
       const explained = explainCollector();
       const parsed = flags.patternSwitch ? parsePatternSwitch(await readFile(flags.patternSwitch, 'utf8')) : undefined;
       for (const warning of parsed?.warnings ?? []) consoleIo.err(`${warning}\n`);
@@ -27,7 +30,7 @@ export function registerCompile(program: Command): void {
         explain: explained.record,
         ...(parsed ? { patternSwitch: parsed.switches } : {}),
       });
-      await writeIr(graph, flags.output, { force: flags.force ?? false });
+      await writeIr(graph, flags.output, outputs.how(flags.output));
       if (flags.explain) consoleIo.err(`${explained.text()}\n`);
       consoleIo.err(`saved ${graph.nodes.length} operators to ${flags.output}\n`);
     });

@@ -14,6 +14,7 @@ interface Flags {
   embeddings: string;
   engine: string;
   predictions?: string;
+  force?: boolean;
   onError: string;
   json?: boolean;
 }
@@ -32,6 +33,7 @@ export function registerEval(program: Command): void {
     .option('--embeddings <dtype>', 'f32, or int8 with one scale a row: a quarter of the size', 'f32')
     .option('-e, --engine <name>', 'neural-engine or onnxruntime', 'neural-engine')
     .option('--predictions <file>', "write what the model said: SQuAD's official format { id: answer }, or a list of classes")
+    .option('--force', 'replace files that are there')
     .option('--on-error <policy>', 'fail on a bad record, or skip and count it', 'fail')
     .option('--json', 'print JSON')
     .action(async (model: string | undefined, flags: Flags) => {

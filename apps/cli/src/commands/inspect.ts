@@ -1,13 +1,14 @@
-import { writeFile } from 'node:fs/promises';
 import { EngineError } from '@neural-engine/core';
 import type { Command } from 'commander';
 import { consoleIo, formatOf, type OutputFlags, printTable } from '../context';
 import { modelPath } from '../model-argument';
+import { Outputs } from '../outputs';
 
 interface Flags extends OutputFlags {
   graph?: string;
   explain?: boolean;
   save?: string;
+  force?: boolean;
 }
 
 export function registerInspect(program: Command): void {
@@ -17,16 +18,18 @@ export function registerInspect(program: Command): void {
     .option('-g, --graph <form>', 'print the compiled graph as text, mermaid or dot')
     .option('--explain', 'print what each pass did, and what it declined and why')
     .option('--save <file>', 'write the graph there instead of to stdout')
+    .option('--force', 'replace files that are there')
     .option('-o, --output <form>', 'text, md, json, jsonl or csv', 'text')
     .option('--json', 'the same as --output json')
     .action(async (model: string | undefined, flags: Flags) => {
       const { inspect, INSPECT_COLUMNS } = await import('../inspect');
+      using outputs = await Outputs.claim([{ flag: '--save', path: flags.save }], [modelPath(model)], flags.force);
       const result = await inspect(modelPath(model));
       if (flags.graph) {
         const print = result.graph[flags.graph as keyof typeof result.graph];
         if (!print) throw new EngineError('E_USAGE', 'usage', `--graph ${flags.graph}: expected text, mermaid or dot`);
-        if (flags.save) await writeFile(flags.save, print());
-        else consoleIo.out(`${print()}\n`);
+        await outputs.save(flags.save, print);
+        if (flags.save === undefined) consoleIo.out(`${print()}\n`);
         return;
       }
       const format = formatOf(flags);

@@ -11,6 +11,7 @@ interface Flags extends OutputFlags {
   csv?: string;
   trace?: string;
   html?: string;
+  force?: boolean;
 }
 
 export function registerProfile(program: Command): void {
@@ -25,6 +26,7 @@ export function registerProfile(program: Command): void {
     .option('--csv <file>', "the original's profile: its three parts and columns")
     .option('--trace <file>', 'a Chrome trace, for https://ui.perfetto.dev')
     .option('--html <file>', 'a page')
+    .option('--force', 'replace files that are there')
     .option('-o, --output <form>', 'text, md, json, jsonl or csv', 'text')
     .option('--json', 'the same as --output json')
     .action(async (model: string | undefined, flags: Flags) => {
@@ -40,6 +42,7 @@ export function registerProfile(program: Command): void {
         warmup: Math.max(3, Math.ceil(iterations / 10)),
         ...(flags.threads ? { threads: positiveInteger('--threads', flags.threads, 1024) } : {}),
         ...(flags.sparse ? { sparse: flags.sparse } : {}),
+        force: flags.force ?? false,
         ...(flags.csv ? { csv: flags.csv } : {}),
         ...(flags.trace ? { trace: flags.trace } : {}),
         ...(flags.html ? { html: flags.html } : {}),

@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import { EngineError } from '@neural-engine/core';
 import type { TaskMeasure } from '@neural-engine/engine';
 import type { Trial } from '@neural-engine/quantizer';
@@ -55,7 +54,6 @@ export function registerQuantize(program: Command): void {
       const made = output.endsWith('.onnx')
         ? await (await import('../quantize/quantize-onnx')).quantizeToOnnx(modelPath(model), { ...flags, output }, search)
         : await quantizeToIr(modelPath(model), { ...flags, output }, search);
-      if (flags.saveRecipe) await saveRecipe(flags.saveRecipe, made);
       report(made, output, flags.json ?? false);
     });
 }
@@ -105,11 +103,4 @@ function summary({
   const calibrated = samples > 0 ? `, calibrated on ${samples} samples` : '';
   const blocks = precision === 'bf16' ? '' : ` and ${attentions} attention blocks`;
   return `${products} products${blocks} are ${precision} now${calibrated}`;
-}
-
-async function saveRecipe(path: string, made: Pick<QuantizedModel, 'recipe'>): Promise<void> {
-  const { printRecipe } = await import('@neural-engine/quantizer');
-  await writeFile(path, printRecipe(made.recipe)).catch((cause: unknown) => {
-    throw new EngineError('E_CANTCREAT', 'save', `"${path}" cannot be written`, { where: path, cause });
-  });
 }

@@ -5,6 +5,7 @@ import type { QuantizeFlags } from '../quantize/quantize';
 
 interface Flags extends OutputFlags, QuantizeFlags {
   html?: string;
+  force?: boolean;
 }
 
 export function registerSensitivity(program: Command): void {
@@ -21,6 +22,7 @@ export function registerSensitivity(program: Command): void {
     .option('--keep <layers>', 'products and attention blocks to leave in f32, separated by commas')
     .option('--recipe <file>', 'what each layer becomes')
     .option('--html <file>', 'write range histograms and the cost of each layer to a self-contained page')
+    .option('--force', 'replace files that are there')
     .option('--tokenizer <path>', 'tokenizer folder or file; default: beside the model')
     .option('-t, --threads <n>', 'threads')
     .option('-o, --output <form>', 'text, md, json, jsonl or csv', 'text')

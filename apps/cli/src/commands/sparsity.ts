@@ -6,6 +6,7 @@ interface Flags extends OutputFlags {
   sparse: string;
   threshold: string;
   html?: string;
+  force?: boolean;
 }
 
 export function registerSparsity(program: Command): void {
@@ -15,6 +16,7 @@ export function registerSparsity(program: Command): void {
     .option('--sparse <policy>', 'auto, threshold, always or never', 'auto')
     .option('--threshold <ratio>', 'zero ratio for the policy threshold', '0.7')
     .option('--html <file>', 'write a heat map of each weight to a self-contained page')
+    .option('--force', 'replace files that are there')
     .option('-o, --output <form>', 'text, md, json, jsonl or csv', 'text')
     .option('--json', 'the same as --output json')
     .action(async (model: string | undefined, flags: Flags) => {

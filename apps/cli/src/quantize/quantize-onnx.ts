@@ -1,9 +1,16 @@
-import { existsSync } from 'node:fs';
 import { EngineError } from '@neural-engine/core';
 import { locate } from '@neural-engine/engine';
 import { readModel, writeModel } from '@neural-engine/onnx';
-import { type Precision, qdqOnnx, quantizeOnnx, type Recipe, requirePrecision } from '@neural-engine/quantizer';
-import { type QuantizedModel, type QuantizeFlags, quantizeModel, refuseFailedSearch, type SearchFlags } from './quantize';
+import { type Precision, printRecipe, qdqOnnx, quantizeOnnx, type Recipe, requirePrecision } from '@neural-engine/quantizer';
+import {
+  claimQuantized,
+  type QuantizedModel,
+  type QuantizeFlags,
+  quantizeModel,
+  refuseFailedSearch,
+  type SaveFlags,
+  type SearchFlags,
+} from './quantize';
 import { recipeOf } from './recipe-flags';
 
 /**
@@ -15,7 +22,7 @@ import { recipeOf } from './recipe-flags';
  */
 export async function quantizeToOnnx(
   path: string,
-  flags: QuantizeFlags & { output: string; force?: boolean },
+  flags: QuantizeFlags & SaveFlags,
   search?: SearchFlags,
 ): Promise<Omit<QuantizedModel, 'graph'>> {
   const precision = requirePrecision(flags.precision ?? 'int8', '--precision');
@@ -24,9 +31,7 @@ export async function quantizeToOnnx(
     throw new EngineError('E_USAGE', 'usage', `--output ${flags.output}: an ONNX file is made from one, and "${path}" is none`);
   if (precision === 'fp32')
     throw new EngineError('E_USAGE', 'usage', `--precision ${precision} --output ${flags.output}: the source is that already`);
-  // Calibration takes a while: say so before it.
-  if (!flags.force && existsSync(flags.output))
-    throw new EngineError('E_CANTCREAT', 'save', `"${flags.output}" exists; --force replaces it`, { where: flags.output });
+  using outputs = await claimQuantized(path, flags, 'file', search);
   const source = await readModel(located.file);
   const made = precision === 'int8' ? await quantizeModel(path, flags, search) : await asked(precision, flags, search);
   refuseFailedSearch(made);
@@ -34,7 +39,8 @@ export async function quantizeToOnnx(
   const { model, products, attentions, left } = ranges
     ? qdqOnnx(source, ranges, { recipe })
     : await quantizeOnnx(source, { precision, recipe });
-  await writeModel(model, flags.output, { force: flags.force ?? false });
+  await writeModel(model, flags.output, outputs.how(flags.output));
+  await outputs.save(flags.saveRecipe, () => printRecipe(recipe));
   const lost = left.map((where) => ({ where, message: 'stays f32: its form in the file is not known' }));
   return { ...made, products, attentions, warnings: [...made.warnings, ...lost] };
 }

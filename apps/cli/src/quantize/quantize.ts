@@ -1,4 +1,4 @@
-import { EngineError } from '@neural-engine/core';
+import { EngineError, type OutputKind } from '@neural-engine/core';
 import { demoCalibrationPath, demoSamplesPath } from '@neural-engine/demo-model';
 import {
   calibrateGraph,
@@ -27,6 +27,7 @@ import {
 import { positiveInteger } from '../context';
 import { evaluate } from '../evaluate';
 import { progress } from '../output/progress';
+import { Outputs } from '../outputs';
 import { completeRecipe, type RecipeFlags, recipeOf } from './recipe-flags';
 import { readSamples, type SampleSet } from './samples';
 
@@ -210,13 +211,30 @@ export function refuseFailedSearch({ search }: Pick<QuantizedModel, 'search'>): 
   );
 }
 
-export async function quantizeToIr(
-  path: string,
-  flags: QuantizeFlags & { output: string; force?: boolean },
-  search?: SearchFlags,
-): Promise<QuantizedModel> {
+/** Where a quantised model goes. */
+export interface SaveFlags {
+  readonly output: string;
+  /** A file for the recipe that made it. */
+  readonly saveRecipe?: string;
+  readonly force?: boolean;
+}
+
+/** Claims what is written, before minutes of calibration. */
+export function claimQuantized(path: string, flags: QuantizeFlags & SaveFlags, kind: OutputKind, search?: SearchFlags): Promise<Outputs> {
+  const wanted = [
+    { flag: '--output', path: flags.output, kind },
+    { flag: '--save-recipe', path: flags.saveRecipe },
+  ];
+  return Outputs.claim(wanted, [path, flags.calibration, flags.recipe, search?.data], flags.force);
+}
+
+/** Quantises a model and saves it as IR. @throws {EngineError} what claiming, compiling, calibrating, searching and saving throw. */
+export async function quantizeToIr(path: string, flags: QuantizeFlags & SaveFlags, search?: SearchFlags): Promise<QuantizedModel> {
+  requirePrecision(flags.precision ?? 'int8', '--precision');
+  using outputs = await claimQuantized(path, flags, 'folder', search);
   const made = await quantizeModel(path, flags, search);
   refuseFailedSearch(made);
-  await writeIr(made.graph, flags.output, { force: flags.force ?? false });
+  await writeIr(made.graph, flags.output, outputs.how(flags.output));
+  await outputs.save(flags.saveRecipe, () => printRecipe(made.recipe));
   return made;
 }

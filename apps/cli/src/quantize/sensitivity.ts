@@ -1,11 +1,9 @@
-import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
-import { EngineError } from '@neural-engine/core';
 import { compileModel, engineRunner } from '@neural-engine/engine';
 import { layerReports, measureSensitivity, sensitivityPage } from '@neural-engine/quantizer';
 import { positiveInteger } from '../context';
 import { progress } from '../output/progress';
 import type { Column, Row } from '../output/table';
+import { Outputs } from '../outputs';
 import { calibrateModel, type QuantizeFlags, rankingRuns } from './quantize';
 
 export const SENSITIVITY_COLUMNS: readonly Column[] = [
@@ -22,9 +20,8 @@ export const SENSITIVITY_COLUMNS: readonly Column[] = [
 ];
 
 /** Layers by what their int8 form costs, and a page with pictures where a file is named. */
-export async function sensitivityReport(path: string, title: string, flags: QuantizeFlags & { html?: string }) {
-  if (flags.html && existsSync(flags.html))
-    throw new EngineError('E_CANTCREAT', 'save', `"${flags.html}" exists and is not replaced`, { where: flags.html });
+export async function sensitivityReport(path: string, title: string, flags: QuantizeFlags & { html?: string; force?: boolean }) {
+  using outputs = await Outputs.claim([{ flag: '--html', path: flags.html }], [path, flags.calibration, flags.recipe], flags.force);
   const graph = await compileModel(path);
   const { calibration, set, recipe } = await calibrateModel(path, graph, flags);
   const bar = progress('comparing layers', 1);
@@ -35,7 +32,7 @@ export async function sensitivityReport(path: string, title: string, flags: Quan
     onProgress: (done, total) => bar.update(done / total),
   }).finally(() => bar.stop());
   const layers = layerReports(graph, calibration, sensitivity, recipe);
-  if (flags.html) await writeFile(flags.html, sensitivityPage(`Sensitivity of ${title}`, sensitivity, layers), { flag: 'wx' });
+  await outputs.save(flags.html, () => sensitivityPage(`Sensitivity of ${title}`, sensitivity, layers));
   const rows = [...layers]
     .sort((a, b) => b.noiseShare - a.noiseShare)
     .map(({ layer, op, noiseShare, snrWithout, values }): Row => {

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -99,10 +99,21 @@ describe('our own IR', () => {
     await writeIr(sample(), path, { force: true });
     expect(readdirSync(path).sort()).toEqual(['conf.yaml', 'model.bin']);
   });
+  it('C7 refuses to save where another save is going on, and F7 removes what a killed one left', async () => {
+    const path = join(folder, 'two');
+    const both = await Promise.allSettled([writeIr(sample(), path), writeIr(sample(), path)]);
+    expect(both.map((one) => (one.status === 'fulfilled' ? 'saved' : one.reason.code))).toEqual(['saved', 'E_LOCKED']);
+    mkdirSync(join(folder, '.fresh.4194305-0123456789ab.tmp'));
+    for (const name of ['.output.4194305-0123456789ab.tmp', '.output.4194305-0123456789ac.tmp']) writeFileSync(join(path, name), 'half');
+    const again = await Promise.allSettled([writeIr(sample(), path, { force: true }), writeIr(sample(), path, { force: true })]);
+    expect(again.map((one) => (one.status === 'fulfilled' ? 'saved' : one.reason.code))).toEqual(['saved', 'E_LOCKED']);
+    await writeIr(sample(), join(folder, 'fresh'));
+    expect(readdirSync(path).sort()).toEqual(['conf.yaml', 'model.bin']);
+    expect(readdirSync(folder).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
   it('reads the new pair when a save was cut off after its commit', async () => {
     const path = join(folder, 'cut');
     await writeIr(sample(), path);
-    const { writeFileSync } = await import('node:fs');
     const other = sample();
     (other.constant('w')!.data as Float32Array).fill(2);
     const { config, weights, digest } = encodeIr(other);

@@ -3,12 +3,9 @@ import type { Graph } from '../graph';
 import { FORMAT_VERSION, type IrConfig, type IrExtra } from './config';
 import { graphToIr } from './from-graph';
 import { printConfig } from './print-config';
-import { saveFiles } from './save-files';
+import { type SaveOptions, saveFiles } from './save-files';
 
-export interface WriteIrOptions {
-  /** Replace what is in the folder. */
-  readonly force?: boolean;
-}
+export type WriteIrOptions = SaveOptions;
 
 /** The text of conf.yaml, the parts of model.bin and the digest of the latter. */
 export interface EncodedIr {
@@ -39,9 +36,9 @@ export function sealIr(config: Omit<IrConfig, 'extra'>, weights: readonly Uint8A
 /**
  * Saves a graph as an IR folder: conf.yaml and model.bin, whole or not at all.
  *
- * @throws {EngineError} E_CANTCREAT, E_SPACE, E_IO what went wrong; what was there before is untouched.
+ * @throws {EngineError} E_CANTCREAT, E_LOCKED, E_SPACE, E_IO what went wrong; what was there before is untouched.
  */
 export async function writeIr(graph: Graph, directory: string, options: WriteIrOptions = {}): Promise<void> {
   const { config, weights, digest } = encodeIr(graph);
-  await saveFiles(directory, config, weights, digest, options.force ?? false);
+  await saveFiles(directory, config, weights, digest, options);
 }

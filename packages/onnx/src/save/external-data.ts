@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
+import type { AtomicFile } from '@neural-engine/core';
 import { fail, quote } from '../errors';
 import type { OnnxModel, OnnxTensor } from '../types';
-import type { AtomicFile } from './atomic-file';
 
 /** A range of the data file, before the file has a name. */
 export interface Placement {

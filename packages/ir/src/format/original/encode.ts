@@ -73,11 +73,11 @@ export function encodeOriginalIr(source: Graph, options: OriginalIrOptions = {})
 /**
  * Saves a graph in the dialect of the original: conf.yaml and model.bin, whole or not at all.
  *
- * @throws {EngineError} what {@link encodeOriginalIr} throws; E_CANTCREAT, E_SPACE, E_IO what went wrong; what was there is untouched.
+ * @throws {EngineError} what {@link encodeOriginalIr} throws; E_CANTCREAT, E_LOCKED, E_SPACE, E_IO what went wrong; what was there is untouched.
  */
 export async function writeOriginalIr(graph: Graph, directory: string, options: OriginalIrOptions & WriteIrOptions = {}): Promise<void> {
   const { config, weights, digest } = encodeOriginalIr(graph, options);
-  await saveFiles(directory, config, weights, digest, options.force ?? false);
+  await saveFiles(directory, config, weights, digest, options);
 }
 
 /** Integer inputs are s32 there. */

@@ -1,4 +1,4 @@
-import { EngineError, type ErrorCode } from '@neural-engine/core';
+import { EngineError, type ErrorCode } from '../errors';
 
 const CODES: Readonly<Record<string, ErrorCode>> = {
   ENOSPC: 'E_SPACE',
@@ -28,4 +28,10 @@ export function saveFailure(error: unknown, path: string): EngineError {
   const { code = 'unknown error' } = error as NodeJS.ErrnoException;
   const kind = CODES[code] ?? 'E_IO';
   return new EngineError(kind, 'save', `${path}: ${WORDS[kind]} (${code})`, { where: path, cause: error });
+}
+
+/** The same for an output that is locked already: then its folder was there, and one that is missing has been taken away since. */
+export function failureInside(error: unknown, path: string): EngineError {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return saveFailure(error, path);
+  return new EngineError('E_IO', 'save', `${path}: its folder was removed or renamed while it was written`, { where: path, cause: error });
 }

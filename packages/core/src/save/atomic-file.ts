@@ -1,14 +1,13 @@
-import { randomBytes } from 'node:crypto';
-import { type FileHandle, link, lstat, open, rename, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { EngineError } from '@neural-engine/core';
-import { saveFailure } from './failures';
-import { removeStale, temporaryPrefix } from './stale';
+import { type FileHandle, link, open, rename, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { failureInside } from './failures';
+import { occupied, refuseExisting } from './occupied';
+import type { OutputLock } from './output-lock';
 
 const MAX_WRITE = 2 ** 30;
 
 /** Makes the entries of a folder durable. Windows has no such call and needs none. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(folder, 'r');
   try {
@@ -18,27 +17,8 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** True where something, be it a broken link, has the name. */
-export async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw saveFailure(error, path);
-  }
-}
-
-const occupied = (path: string): EngineError =>
-  new EngineError('E_CANTCREAT', 'save', `${path}: it exists already; force replaces it`, { where: path });
-
-/** @throws {EngineError} E_CANTCREAT something has the name. */
-export async function refuseExisting(path: string): Promise<void> {
-  if (await exists(path)) throw occupied(path);
-}
-
 /**
- * A file that gets its name only when it is complete and on disk. Until then it is a hidden file beside its target, which
+ * A file that gets its name only when it is complete and on disk. Until then it is a hidden file of a locked output, which
  * {@link discard} removes; a reader sees the old file or the new one, never a part.
  */
 export class AtomicFile {
@@ -49,18 +29,17 @@ export class AtomicFile {
   private constructor(
     private readonly handle: FileHandle,
     private readonly temporary: string,
-    private readonly shownPath: string,
+    private readonly lock: OutputLock,
   ) {}
 
-  /** Starts a file in the folder of `path`. @throws {EngineError} E_CANTCREAT the folder is missing or not writable. */
-  static async create(path: string): Promise<AtomicFile> {
-    const suffix = `${process.pid}-${randomBytes(6).toString('hex')}.tmp`;
-    const temporary = join(dirname(path), `${temporaryPrefix(path)}${suffix}`);
-    await removeStale(path);
+  /** Starts a file of an output. @throws {EngineError} E_CANTCREAT its folder is not writable. */
+  static async create(lock: OutputLock): Promise<AtomicFile> {
+    const temporary = lock.temporary();
     try {
-      return new AtomicFile(await open(temporary, 'wx', 0o666), temporary, path);
+      return new AtomicFile(await open(temporary, 'wx', 0o666), temporary, lock);
     } catch (error) {
-      throw saveFailure(error, path);
+      lock.settled(temporary);
+      throw failureInside(error, lock.path);
     }
   }
 
@@ -83,7 +62,7 @@ export class AtomicFile {
         this.written += bytesWritten;
       }
     } catch (error) {
-      throw saveFailure(error, this.shownPath);
+      throw failureInside(error, this.lock.path);
     }
   }
 
@@ -94,7 +73,7 @@ export class AtomicFile {
       this.open = false;
       await this.handle.close();
     } catch (error) {
-      throw saveFailure(error, this.shownPath);
+      throw failureInside(error, this.lock.path);
     }
   }
 
@@ -110,9 +89,10 @@ export class AtomicFile {
       if (replace) await rename(this.temporary, path);
       else await this.linkInto(path);
       this.named = true;
+      this.lock.settled(this.temporary);
       await syncFolder(dirname(path));
     } catch (error) {
-      throw saveFailure(error, path);
+      throw failureInside(error, path);
     }
   }
 
@@ -137,5 +117,6 @@ export class AtomicFile {
       await this.handle.close().catch(() => undefined);
     }
     await unlink(this.temporary).catch(() => undefined);
+    this.lock.settled(this.temporary);
   }
 }

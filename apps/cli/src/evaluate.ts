@@ -121,9 +121,10 @@ async function withModel<Result extends QuestionAnsweringResult | Classification
 ): Promise<Result> {
   const located = locate(source);
   const tokenizer = await tokenizerOf(options.tokenizer ?? ('directory' in located ? located.directory : undefined));
-  const { run, inputNames, close } = await openEngine(source, options);
+  const { run, inputNames, rows, close } = await openEngine(source, options);
   const bar = progress(options.title ?? 'evaluating', Math.min(examples, options.limit ?? examples));
   try {
+    if (rows !== undefined) tokenizer.checkEmbedding(rows);
     const base = { run, inputNames, tokenizer, batchSize: options.batchSize };
     return await work({ base, onProgress: ({ done }) => bar.update(done), limit: options.limit });
   } finally {
@@ -135,7 +136,7 @@ async function withModel<Result extends QuestionAnsweringResult | Classification
 async function openEngine(
   source: ModelSource,
   options: EvaluateOptions,
-): Promise<{ run: RunModel; inputNames: readonly string[]; close: () => Promise<void> }> {
+): Promise<{ run: RunModel; inputNames: readonly string[]; rows?: number | undefined; close: () => Promise<void> }> {
   if (options.engine === 'onnxruntime') {
     const located = locate(source);
     if (located.kind !== 'onnx-file') throw new EngineError('E_USAGE', 'usage', 'ONNX Runtime runs .onnx files only');
@@ -146,5 +147,10 @@ async function openEngine(
     throw new EngineError('E_USAGE', 'usage', `--engine ${options.engine}: expected neural-engine or onnxruntime`);
   const model = await load(source, { ...(options.sparse ? { sparse: options.sparse } : {}), ...embeddingsOf(options.embeddings) });
   const session = await model.session(options.threads === undefined ? {} : { threads: options.threads });
-  return { run: runnerOf(session), inputNames: model.inputs.map((port) => port.name), close: () => session.close() };
+  return {
+    run: runnerOf(session),
+    inputNames: model.inputs.map((port) => port.name),
+    rows: model.vocabularySize,
+    close: () => session.close(),
+  };
 }

@@ -1,4 +1,4 @@
-import type { Tensor } from '@neural-engine/core';
+import type { EngineError, Tensor } from '@neural-engine/core';
 import { describe, expect, it } from 'vitest';
 import { readNpz, writeNpz } from './npz';
 
@@ -17,7 +17,7 @@ describe('npz', () => {
     const expected = [...readNpz(file)];
     for (let length = 0; length < file.length; length++) expect(() => readNpz(file.slice(0, length))).toThrow();
     for (let at = 0; at < file.length; at++) {
-      const broken = file.slice();
+      const broken = Uint8Array.from(file); // a slice of a Buffer would share its bytes
       broken[at]! ^= 0xff;
       try {
         const read = [...readNpz(broken)];
@@ -25,7 +25,7 @@ describe('npz', () => {
           expect.arrayContaining(read.length === expected.length ? expected.map(([, tensor]) => tensor) : []),
         );
       } catch (error) {
-        expect(error).toHaveProperty('code', 'E_PARSE');
+        expect(['E_PARSE', 'E_LIMIT', 'E_SHAPE']).toContain((error as EngineError).code);
       }
     }
   });

@@ -1,6 +1,9 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { bytesOf, type DType, EngineError, elementCount, type Tensor, viewBytes } from '@neural-engine/core';
 
+/** Arrays of one archive may have so many bytes: deflated zeros are a thousandth of what they unpack to. */
+const MOST_UNPACKED_BYTES = 2 ** 30;
+
 const bad = (message: string): never => {
   throw new EngineError('E_PARSE', 'read', message);
 };
@@ -76,6 +79,7 @@ export function readNpz(bytes: Uint8Array): Map<string, Tensor> {
   const end = file.lastIndexOf(Buffer.from('PK\x05\x06', 'latin1'));
   if (end < 0 || end + 22 > file.length) bad('this is no .npz archive');
   const tensors = new Map<string, Tensor>();
+  let unpacked = 0;
   let at = file.readUInt32LE(end + 16);
   for (let left = file.readUInt16LE(end + 10); left > 0; left--) {
     if (at + 46 > file.length || file.readUInt32LE(at) !== 0x02014b50) bad('the archive directory is damaged');
@@ -93,6 +97,9 @@ export function readNpz(bytes: Uint8Array): Map<string, Tensor> {
     ];
     const name = file.toString('utf8', at + 46, at + 46 + nameLength).replace(/\.npy$/, '');
     if (local + 30 > file.length) bad(`array "${name}": its place is outside the archive`);
+    unpacked += size;
+    if (unpacked > MOST_UNPACKED_BYTES)
+      throw new EngineError('E_LIMIT', 'read', `array "${name}": the archive unpacks to more than ${MOST_UNPACKED_BYTES} bytes`);
     const start = local + 30 + file.readUInt16LE(local + 26) + file.readUInt16LE(local + 28);
     if (start > file.length || packed > file.length - start) bad(`array "${name}" is cut off`);
     const raw = file.subarray(start, start + packed);

@@ -90,7 +90,7 @@ describe('ne eval on GLUE', () => {
     // Three of four are right; of the class "positive" two are found and one is missed.
     expect({ figures, total }).toEqual({ figures: { accuracy: 0.75, f1: 0.8, matthews: expect.closeTo(0.5774, 3) }, total: 4 });
   });
-  it('D6 a bad record stops it, or is counted out', async () => {
+  it('D6: a bad record stops it, or is counted out', async () => {
     const data = join(folder, 'bad.tsv');
     writeFileSync(data, 'sentence\tlabel\na great film\t1\nboring\t7\nfun\t1\n');
     await expect(evaluate(folder, { ...options, data })).rejects.toMatchObject({

@@ -17,6 +17,7 @@ export {
   type SessionOptions,
 } from '@neural-engine/runtime';
 export { cacheDirectory, packedFileFor } from './cache';
+export { embeddingRows } from './embedding-rows';
 export { explainCollector } from './explain';
 export { compileModel, LoadedModel, type LoadOptions, load } from './load';
 export {

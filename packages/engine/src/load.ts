@@ -12,6 +12,7 @@ import {
   type SessionOptions,
 } from '@neural-engine/runtime';
 import { packedFileFor } from './cache';
+import { embeddingRows } from './embedding-rows';
 import { type Located, locate, type ModelSource } from './source';
 
 export interface LoadOptions extends ModelOptions, CompileOptions {
@@ -67,6 +68,11 @@ export class LoadedModel {
   /** The folder the model came from: where its tokenizer is looked for. */
   get directory(): string | undefined {
     return 'directory' in this.located ? this.located.directory : undefined;
+  }
+
+  /** Rows of the word embedding: every token id must be smaller. Undefined for models without one. */
+  get vocabularySize(): number | undefined {
+    return embeddingRows(this.runtime.prepared.graph);
   }
 
   /** The compiled graph, with its constants. Read again from the source: a warm load does not need it. */

@@ -88,7 +88,8 @@ export async function classLabels(directory: string | undefined): Promise<string
  * A text pipeline over a model: `question-answering` gives `{ answer, score, start, end }`, `text-classification` labels with their scores,
  * `feature-extraction` embeddings.
  *
- * @throws {EngineError} E_UNSUPPORTED no pipeline of that name; E_TOKENIZER, E_NOT_FOUND what is wrong with the tokenizer.
+ * @throws {EngineError} E_UNSUPPORTED no pipeline of that name; E_TOKENIZER, E_NOT_FOUND what is wrong with the tokenizer; E_TOKENIZER it has
+ * tokens that the model has no row for.
  */
 export function pipeline(
   task: 'question-answering',
@@ -115,6 +116,7 @@ export async function pipeline(
   const loaded = isLoaded(model) ? model : await load(model);
   const { tokenizer: source, session: given, sessionOptions, ...rest } = options;
   const tokenizer = await tokenizerOf(source ?? loaded.directory);
+  if (loaded.vocabularySize !== undefined) tokenizer.checkEmbedding(loaded.vocabularySize);
   const labels = task === 'text-classification' ? await classLabels(loaded.directory) : undefined;
   const session = given ?? (await loaded.session(sessionOptions));
   const close = async (): Promise<void> => {

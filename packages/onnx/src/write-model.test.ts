@@ -263,7 +263,7 @@ describe('writing a model', () => {
     }
   });
 
-  it('F7 removes what killed writers of this model left, and nothing of others', async () => {
+  it('F7: removes what killed writers of this model left, and nothing of others', async () => {
     const leave = (name: string): string => {
       writeFileSync(join(folder, name), 'x');
       return name;
@@ -274,7 +274,7 @@ describe('writing a model', () => {
     expect(files()).toEqual([...kept, 'model.onnx'].sort());
   });
 
-  it('C7 refuses to write where another save is going on, to the model or to its data', async () => {
+  it('C7: refuses to write where another save is going on, to the model or to its data', async () => {
     const under = { externalData: { location: 'w.bin' }, force: true };
     const outcomes = await Promise.allSettled([
       writeModel(modelOf(1, 300), path, under),

@@ -13,6 +13,8 @@ export interface Surroundings {
   readonly cwd?: string;
   /** Put in front of the command, such as `taskset -c 0`. */
   readonly prefix?: readonly string[];
+  /** `inherit`: the prefix makes it something. Default: nothing comes. */
+  readonly stdin?: 'inherit';
   /** Sent once stderr holds the text. */
   readonly interrupt?: { readonly after: RegExp; readonly with: NodeJS.Signals };
   /** Done once stderr holds the text. */
@@ -25,14 +27,14 @@ const entry = { ne: '../main.ts', neural_engine: '../neural-engine.ts' };
 const conditions = ['--conditions=source', '--import', import.meta.resolve('tsx')];
 
 /** Runs a command line of this package in a process of its own, from its sources. */
-export function run(command: keyof typeof entry, args: readonly string[], { env = {}, cwd, prefix = [], interrupt, when, close }: Surroundings = {}): Promise<Result> {
+export function run(command: keyof typeof entry, args: readonly string[], { env = {}, cwd, prefix = [], interrupt, when, close, stdin = undefined }: Surroundings = {}): Promise<Result> {
   const main = JSON.stringify(new URL(entry[command], import.meta.url).href);
   const program = `import { run } from ${main}; await run(${JSON.stringify(args)});`;
   const [file, ...rest] = [...prefix, process.execPath, ...conditions, '--input-type=module', '-e', program];
   const child = spawn(file!, rest, {
     env: { ...process.env, FORCE_COLOR: '0', ...env },
     cwd: cwd ?? fileURLToPath(new URL('../..', import.meta.url)),
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [stdin ?? 'ignore', 'pipe', 'pipe'],
   });
   let [out, err, sent] = ['', '', false];
   if (close?.stdout === 'at once') child.stdout.destroy();

@@ -52,7 +52,7 @@ describe('ne quantize', () => {
     expect(bytesOf(join(folder, 'b'))).toEqual(bytesOf(join(folder, 'a')));
     expect(bytesOf(join(folder, 'c'))).toEqual(bytesOf(join(folder, 'a')));
   });
-  it('Q10 a killed calibration leaves nothing behind, and the next run gives the same bytes', async () => {
+  it('Q10: a killed calibration leaves nothing behind, and the next run gives the same bytes', async () => {
     const output = join(folder, 'killed');
     const source = fileURLToPath(new URL('../main.ts', import.meta.url));
     const args = ['quantize', model, '-o', output, '-c', samples, '-t', '1'];
@@ -68,9 +68,9 @@ describe('ne quantize', () => {
     expect(bytesOf(output)).toEqual(bytesOf(join(folder, 'a')));
   });
   it.each([
-    ['Q6 no samples', 'empty', [], 'E_DATASET', 'no .npz'],
-    ['Q7 a sample of another shape', 'shape', [['x', [1, 5]]], 'E_DATASET', 'sample 0'],
-    ['Q7 a sample without an input', 'missing', [['z', [1, 16]]], 'E_DATASET', 'sample 0'],
+    ['Q6: no samples', 'empty', [], 'E_DATASET', 'no .npz'],
+    ['Q7: a sample of another shape', 'shape', [['x', [1, 5]]], 'E_DATASET', 'sample 0'],
+    ['Q7: a sample without an input', 'missing', [['z', [1, 16]]], 'E_DATASET', 'sample 0'],
   ] as const)('%s: nothing is written', async (_, name, tensors, code, text) => {
     const path = join(folder, `bad-${name}`);
     mkdirSync(path);

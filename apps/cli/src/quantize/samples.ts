@@ -1,7 +1,8 @@
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { EngineError } from '@neural-engine/core';
+import { embeddingRows } from '@neural-engine/engine';
 import { readTexts } from '@neural-engine/evaluation';
 import type { Graph } from '@neural-engine/ir';
 import type { Sample } from '@neural-engine/quantizer';
@@ -24,7 +25,8 @@ const BATCH = 8;
  * Calibration samples from texts (SQuAD, GLUE, tsv, csv, json, jsonl), batched by length, or from .npz files: one file, or a folder of them
  * in the order of their names.
  *
- * @throws {EngineError} E_NOT_FOUND, E_DATASET, E_LIMIT what is wrong with the files; E_UNSUPPORTED inputs that text cannot feed.
+ * @throws {EngineError} E_NOT_FOUND, E_DATASET, E_LIMIT what is wrong with the files; E_PATH a file of a folder that is none, or lies
+ * elsewhere; E_UNSUPPORTED inputs that text cannot feed; E_TOKENIZER a tokenizer of another model.
  */
 export async function readSamples(
   path: string,
@@ -41,6 +43,8 @@ export async function readSamples(
   }
   const { examples, skipped } = await readTexts(path, { onError: options.onError });
   const loaded = await tokenizer();
+  const rows = embeddingRows(graph);
+  if (rows !== undefined) loaded.checkEmbedding(rows);
   const encodings = examples.slice(0, options.limit).map(({ text, pair }) => encode(loaded, text, pair));
   const runs = [...lengthBatches(encodings, { inputNames: graph.inputs, padId: loaded.padId, batchSize: options.batch ?? BATCH })];
   return { runs, count: encodings.length, skipped };
@@ -53,7 +57,16 @@ function tensorFiles(path: string): string[] | undefined {
   return readdirSync(path)
     .filter((name) => name.endsWith('.npz'))
     .sort()
-    .map((name) => join(path, name));
+    .map((name) => sampleFile(path, name));
+}
+
+/** Whoever made the folder chose what lies in it: a link may not lead out of it, and a pipe would never end. */
+function sampleFile(folder: string, name: string): string {
+  const file = join(folder, name);
+  const stats = statSync(file, { throwIfNoEntry: false });
+  if (!stats?.isFile() || dirname(realpathSync(file)) !== realpathSync(folder))
+    throw new EngineError('E_PATH', 'read', `"${name}" of the samples in "${folder}" is no regular file in that folder`, { where: file });
+  return file;
 }
 
 /** A text, or the first window of a pair: the question whole, as much of the context as fits. */

@@ -99,7 +99,7 @@ describe('our own IR', () => {
     await writeIr(sample(), path, { force: true });
     expect(readdirSync(path).sort()).toEqual(['conf.yaml', 'model.bin']);
   });
-  it('C7 refuses to save where another save is going on, and F7 removes what a killed one left', async () => {
+  it('C7: refuses to save where another save is going on, and F7 removes what a killed one left', async () => {
     const path = join(folder, 'two');
     const both = await Promise.allSettled([writeIr(sample(), path), writeIr(sample(), path)]);
     expect(both.map((one) => (one.status === 'fulfilled' ? 'saved' : one.reason.code))).toEqual(['saved', 'E_LOCKED']);

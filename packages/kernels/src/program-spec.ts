@@ -154,6 +154,8 @@ export type Step =
       readonly epsilon: number;
       readonly quantized?: BufferIndex | null;
       readonly code?: Code | null;
+      /** f32, one a feature: codes are those of the result times these. */
+      readonly multipliers?: WeightIndex | null;
     }
   | { readonly op: 'quantize'; readonly x: BufferIndex; readonly y: BufferIndex; readonly code: Code }
   | {

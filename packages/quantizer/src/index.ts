@@ -10,6 +10,7 @@ export {
   type Samples,
 } from './calibrate';
 export { calibrationGraph, preActivation } from './calibration-graph';
+export type { ChannelPlan } from './channels/plan';
 export { CALIBRATION_METHODS, type CalibrationMethod, chooseRange, quantizationError, type RangeOptions } from './choose-range';
 export { type FallbackOptions, type FallbackResult, searchFallbacks, type Trial } from './fallback';
 export { Histogram, type Range } from './histogram';
@@ -33,5 +34,6 @@ export { isHead, isProduct, type Selection, select } from './select';
 export { decibels, type LayerSensitivity, measureSensitivity, type Sensitivity, type SensitivityOptions } from './sensitivity';
 export { sensitivityPage } from './sensitivity-page';
 export { clippedShare, valueSnr } from './value-noise';
+export type { ValueRange } from './value-range';
 export { type QuantizedWeight, quantizeWeight } from './weight';
 export { weightWarnings } from './weight-warnings';

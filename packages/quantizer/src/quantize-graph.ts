@@ -2,9 +2,11 @@ import { EngineError, type Tensor } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
 import { roundWeight } from './bf16';
 import { preActivation } from './calibration-graph';
+import { divided, inputAxis, outputAxis, taken, zeroed } from './channels/matrix';
 import type { Range } from './histogram';
 import type { Recipe } from './recipe';
 import { type Selection, select } from './select';
+import type { ValueRange } from './value-range';
 import { quantizeWeight } from './weight';
 
 /** Values whose ranges static quantisation needs, among them those before activations. */
@@ -22,27 +24,46 @@ export function observedValues(graph: Graph, recipe: Recipe = {}): string[] {
 /**
  * Static int8: weights s8 per output channel, activations u8 per tensor, attention products s8 and u8, by ranges that calibration found.
  *
- * Returns a new graph; residual sums, LayerNorm and softmax stay f32.
+ * Returns a new graph; residual sums, LayerNorm and softmax stay f32. Where ranges are `balanced`, a second LayerNorm makes what is coded;
+ * where they have `parts`, products of their own make and read the channels that stand out.
  * @throws {EngineError} E_QUANT the graph is quantised already, or a range is missing.
  */
-export function quantizeGraph(source: Graph, ranges: ReadonlyMap<string, Range>, recipe: Recipe = {}): Graph {
+export function quantizeGraph(source: Graph, ranges: ReadonlyMap<string, ValueRange>, recipe: Recipe = {}): Graph {
   const graph = source.clone();
   const selection = select(graph, recipe);
   return new StaticQuantization(graph, selection, ranges).apply();
 }
 
-const scalar = (value: number): Tensor => ({ dtype: 'f32', dims: [1], data: Float32Array.of(value) });
+/** What one 8-bit product multiplies, before it is coded. */
+interface Factors {
+  readonly node: Node;
+  /** Begins the names of what is made for it. */
+  readonly name: string;
+  readonly codes: string;
+  readonly codesLimits: Limits;
+  readonly weight: Tensor;
+  readonly bias: string;
+  readonly residual: string;
+  /** Of the value before the activation and of the result, where the result is coded. */
+  readonly made: readonly string[];
+}
+
+type Limits = readonly [min: string, max: string];
 
 class StaticQuantization {
+  private readonly producers: Map<string, Node>;
   private readonly consumers: Map<string, Node[]>;
   private readonly codes = new Map<string, string>();
-  private readonly limits = new Map<string, [string, string]>();
+  private readonly limits = new Map<string, Limits>();
+  /** Codes of the channels that stand out, by the value that has the others. */
+  private readonly outliers = new Map<string, string>();
 
   constructor(
     private readonly graph: Graph,
     private readonly selection: Selection,
-    private readonly ranges: ReadonlyMap<string, Range>,
+    private readonly ranges: ReadonlyMap<string, ValueRange>,
   ) {
+    this.producers = graph.producers();
     this.consumers = graph.consumers();
   }
 
@@ -55,45 +76,127 @@ class StaticQuantization {
       else if (this.selection.halves.has(node)) this.half(node);
       out.push(node);
     }
-    graph.nodes = out;
+    const read = new Set([...graph.outputs, ...out.flatMap((node) => node.inputs)]);
+    // A LayerNorm whose balanced form has all its readers.
+    graph.nodes = out.filter((node) => node.op !== 'LayerNorm' || node.outputs.some((name) => read.has(name)));
     return graph;
   }
 
   private product(node: Node, out: Node[]): void {
-    const x = node.inputs[0]!;
-    const weightName = node.inputs[1]!;
-    const weight = quantizeWeight(this.graph.constant(weightName)!, node.attributes['transposed'] === true, weightName);
-    const codes = this.quantized(x, out);
-    const [xMin, xMax] = this.limitsOf(x);
+    const [x, name] = node.inputs as [string, string];
+    const weight = this.graph.constant(name)!;
+    const balanced = this.balanced(x);
+    let factors: Factors = {
+      node,
+      name,
+      codes: balanced ? this.balancedCodes(x, balanced, out) : this.quantized(x, out),
+      codesLimits: balanced ? this.limitsOf(x, 'balanced', balanced.range) : this.limitsOf(x),
+      weight: balanced ? divided(weight, inputAxis(isTransposed(node)), balanced.multipliers) : weight,
+      bias: node.inputs[2] ?? '',
+      residual: node.inputs[3] ?? '',
+      made: [],
+    };
+    if (this.outliers.has(x)) factors = this.readParts(factors, x, out);
+    const dtype = this.codedAs(node);
+    if (dtype) factors = this.make(factors, dtype, out);
+    node.inputs = this.operands(factors);
+    node.attributes = { ...node.attributes, output_dtype: dtype ?? 'f32' };
+  }
+
+  /** What all readers of a product's result read it as, undefined for f32. */
+  private codedAs(node: Node): 's8' | 'u8' | undefined {
     const y = node.outputs[0]!;
-    const slots = ['', '', '', ''];
-    const attributes: Record<string, Node['attributes'][string]> = { ...node.attributes, output_dtype: 'f32' };
     const readers = this.consumers.get(y) ?? [];
-    const internal = readers.length > 0 && !this.graph.outputs.includes(y);
-    const toAttention = internal && readers.every((reader) => this.selection.attentions.has(reader));
-    const toProducts =
-      internal && readers.every((reader) => this.selection.products.has(reader) && reader.inputs[0] === y && reader.inputs[3] !== y);
-    if ((toAttention || toProducts) && !node.inputs[3]) {
-      const dtype = toAttention ? 's8' : 'u8';
-      attributes['output_dtype'] = dtype;
-      this.graph.value(y).dtype = dtype;
-      this.codes.set(y, y);
-      [slots[2], slots[3]] = this.limitsOf(y);
-      if ((attributes['activation'] ?? 'none') !== 'none') [slots[0], slots[1]] = this.limitsOf(preActivation(node.name));
-    }
-    const constant = (hint: string, tensor: Tensor): string => this.graph.addConstant(`${weightName}${hint}`, tensor);
-    node.inputs = [
-      codes,
-      constant('_s8', weight.data),
-      node.inputs[2] ?? '',
-      node.inputs[3] ?? '',
-      xMin,
-      xMax,
-      constant('_min', weight.min),
-      constant('_max', weight.max),
-      ...(slots as [string, string, string, string]),
+    if (node.inputs[3] || readers.length === 0 || this.graph.outputs.includes(y)) return undefined;
+    if (readers.every((reader) => this.selection.attentions.has(reader))) return 's8';
+    return readers.every((reader) => this.selection.products.has(reader) && reader.inputs[0] === y && reader.inputs[3] !== y)
+      ? 'u8'
+      : undefined;
+  }
+
+  /** Lets a product write codes; channels that stand out are made by a product of their own. */
+  private make(factors: Factors, dtype: 's8' | 'u8', out: Node[]): Factors {
+    const { node } = factors;
+    const y = node.outputs[0]!;
+    this.graph.value(y).dtype = dtype;
+    this.codes.set(y, y);
+    const active = (node.attributes['activation'] ?? 'none') !== 'none';
+    const before = active ? preActivation(node.name) : undefined;
+    const parts = this.partsOf(y);
+    if (!parts) return { ...factors, made: [...(before ? this.limitsOf(before) : ['', '']), ...this.limitsOf(y)] };
+    const made = (part: 'outliers' | 'rest'): string[] => [
+      ...(before ? this.limitsOf(before, part, this.ranges.get(before)?.parts?.[part]) : ['', '']),
+      ...this.limitsOf(y, part, parts[part]),
     ];
-    node.attributes = attributes;
+    const axis = outputAxis(isTransposed(node));
+    const { shape } = this.graph.value(y);
+    const name = this.graph.addValue({
+      name: this.graph.freeName(`${y}_outliers`),
+      dtype,
+      shape: shape && [...shape.slice(0, -1), parts.channels.length],
+    }).name;
+    const bias = this.graph.constant(factors.bias);
+    const row = bias && { ...bias, dims: [1, bias.data.length] };
+    const biasOf = (hint: string, tensor: Tensor | undefined): string =>
+      tensor ? this.graph.addConstant(`${factors.bias}_${hint}`, { ...tensor, dims: [tensor.data.length] }) : '';
+    out.push({
+      name: `${node.name}/outliers`,
+      op: 'InnerProduct',
+      inputs: this.operands({
+        ...factors,
+        name: `${factors.name}_outliers`,
+        weight: taken(factors.weight, axis, parts.channels),
+        bias: biasOf('outliers', row && taken(row, 1, parts.channels)),
+        made: made('outliers'),
+      }),
+      outputs: [name],
+      attributes: { ...node.attributes, output_dtype: dtype },
+    });
+    this.outliers.set(y, name);
+    return {
+      ...factors,
+      weight: zeroed(factors.weight, axis, parts.channels),
+      bias: biasOf('rest', row && zeroed(row, 1, parts.channels)),
+      made: made('rest'),
+    };
+  }
+
+  /** Lets a product read a value whose outstanding channels are coded apart: what they give is added as a residual. */
+  private readParts(factors: Factors, x: string, out: Node[]): Factors {
+    const { node, weight } = factors;
+    const { channels, outliers, rest } = this.ranges.get(x)!.parts!;
+    const axis = inputAxis(isTransposed(node));
+    const { shape } = this.graph.value(node.outputs[0]!);
+    const sum = this.graph.addValue({ name: this.graph.freeName(`${node.outputs[0]}_outliers`), dtype: 'f32', shape }).name;
+    out.push({
+      name: `${node.name}/outliers`,
+      op: 'InnerProduct',
+      inputs: this.operands({
+        ...factors,
+        name: `${factors.name}_outliers`,
+        codes: this.outliers.get(x)!,
+        codesLimits: this.limitsOf(x, 'outliers', outliers),
+        weight: taken(weight, axis, channels),
+        bias: '',
+      }),
+      outputs: [sum],
+      attributes: { ...node.attributes, output_dtype: 'f32' },
+    });
+    return { ...factors, codesLimits: this.limitsOf(x, 'rest', rest), weight: zeroed(weight, axis, channels), residual: sum };
+  }
+
+  /** The parts of a coded value, where its one reader can add what they give. */
+  private partsOf(y: string): ValueRange['parts'] {
+    const readers = this.consumers.get(y)!;
+    const canAdd = readers.length === 1 && readers[0]!.inputs[3] && (readers[0]!.attributes['activation'] ?? 'none') === 'none';
+    return canAdd ? this.ranges.get(y)?.parts : undefined;
+  }
+
+  private operands({ node, name, codes, codesLimits, weight, bias, residual, made }: Factors): string[] {
+    const { data, min, max } = quantizeWeight(weight, isTransposed(node), name);
+    const constant = (hint: string, tensor: Tensor): string => this.graph.addConstant(`${name}${hint}`, tensor);
+    const inputs = [codes, constant('_s8', data), bias, residual, ...codesLimits, constant('_min', min), constant('_max', max)];
+    return [...inputs, ...(made.length > 0 ? made : ['', '', '', ''])];
   }
 
   /** A product that stays between int8 ones in bf16: its weight is rounded, its input and result are f32. */
@@ -119,24 +222,55 @@ class StaticQuantization {
   private quantized(x: string, out: Node[]): string {
     const found = this.codes.get(x);
     if (found) return found;
-    const [min, max] = this.limitsOf(x);
-    const { shape } = this.graph.value(x);
-    const name = this.graph.addValue({ name: this.graph.freeName(`${x}_u8`), dtype: 'u8', shape }).name;
-    out.push({ name: `${x}/quantize`, op: 'Quantize', inputs: [x, min, max], outputs: [name], attributes: { dtype: 'u8' } });
+    const name = this.quantize(x, this.limitsOf(x), out);
     this.codes.set(x, name);
     return name;
   }
 
-  private limitsOf(name: string): [string, string] {
-    const found = this.limits.get(name);
+  private quantize(x: string, limits: Limits, out: Node[]): string {
+    const { shape } = this.graph.value(x);
+    const name = this.graph.addValue({ name: this.graph.freeName(`${x}_u8`), dtype: 'u8', shape }).name;
+    out.push({ name: `${x}/quantize`, op: 'Quantize', inputs: [x, ...limits], outputs: [name], attributes: { dtype: 'u8' } });
+    return name;
+  }
+
+  /** The multipliers of a value and its range under them, where a LayerNorm makes it. */
+  private balanced(x: string): ValueRange['balanced'] {
+    return this.producers.get(x)?.op === 'LayerNorm' ? this.ranges.get(x)?.balanced : undefined;
+  }
+
+  /** The codes of a LayerNorm's result times its multipliers: of a second LayerNorm, whose γ and β are multiplied. */
+  private balancedCodes(x: string, { multipliers, range }: NonNullable<ValueRange['balanced']>, out: Node[]): string {
+    const found = this.codes.get(x);
     if (found) return found;
-    const range = this.ranges.get(name);
-    if (!range) throw new EngineError('E_QUANT', 'quantize', `calibration found no range for "${name}"`, { where: name });
-    const made: [string, string] = [
-      this.graph.addConstant(`${name}_min`, scalar(range.min)),
-      this.graph.addConstant(`${name}_max`, scalar(range.max)),
-    ];
-    this.limits.set(name, made);
+    const norm = this.producers.get(x)!;
+    const { dtype, shape } = this.graph.value(x);
+    const name = this.graph.addValue({ name: this.graph.freeName(`${x}_balanced`), dtype, shape }).name;
+    const [input, ...parameters] = norm.inputs as [string, string, string];
+    const times = parameters.map((parameter) => {
+      const tensor = this.graph.constant(parameter)!;
+      const data = (tensor.data as Float32Array).map((value, c) => value * multipliers[c]!);
+      return this.graph.addConstant(`${parameter}_balanced`, { ...tensor, data });
+    });
+    out.push({ ...norm, name: `${norm.name}/balanced`, inputs: [input, ...times], outputs: [name] });
+    const codes = this.quantize(name, this.limitsOf(x, 'balanced', range), out);
+    this.codes.set(x, codes);
+    return codes;
+  }
+
+  /** The range of a value, or of a form of it, as constants. */
+  private limitsOf(name: string, form = '', of: Range | undefined = this.ranges.get(name)): Limits {
+    const key = `${form} ${name}`;
+    const found = this.limits.get(key);
+    if (found) return found;
+    if (!of) throw new EngineError('E_QUANT', 'quantize', `calibration found no range for "${name}"`, { where: name });
+    const hint = form ? `${name}_${form}` : name;
+    const made = [this.graph.addConstant(`${hint}_min`, scalar(of.min)), this.graph.addConstant(`${hint}_max`, scalar(of.max))] as const;
+    this.limits.set(key, made);
     return made;
   }
 }
+
+const isTransposed = (node: Node): boolean => node.attributes['transposed'] === true;
+
+const scalar = (value: number): Tensor => ({ dtype: 'f32', dims: [1], data: Float32Array.of(value) });

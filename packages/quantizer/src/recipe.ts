@@ -16,13 +16,16 @@ export interface Recipe {
   /** How ranges are chosen where calibration is not told otherwise. */
   readonly method?: CalibrationMethod;
   readonly percentile?: number;
+  /** Code channels that reach further than others apart (`channels/`). Default false. */
+  readonly balance?: boolean;
 }
 
 /** A recipe as a file: stable order, one layer a line. */
 export function printRecipe(recipe: Recipe): string {
-  const { method = 'minmax', percentile, heads = false, layers = {}, keep = [] } = recipe;
+  const { method = 'minmax', percentile, balance, heads = false, layers = {}, keep = [] } = recipe;
   const all = { ...layers, ...Object.fromEntries(keep.map((name) => [name, 'fp32' as const])) };
-  return `${JSON.stringify({ recipe: 1, method, ...(percentile === undefined ? {} : { percentile }), heads, layers: all }, null, 2)}\n`;
+  const cut = { method, ...(percentile === undefined ? {} : { percentile }) };
+  return `${JSON.stringify({ recipe: 1, ...cut, ...(balance === undefined ? {} : { balance }), heads, layers: all }, null, 2)}\n`;
 }
 
 /**
@@ -40,13 +43,14 @@ export function parseRecipe(text: string, where = 'recipe'): Recipe {
     throw new EngineError('E_PARSE', 'quantize', `${where} is no JSON: ${cause instanceof Error ? cause.message : ''}`, { where, cause });
   }
   if (!isObject(parsed) || parsed['recipe'] !== 1) return fail('expected an object with "recipe": 1');
-  const known = ['recipe', 'method', 'percentile', 'heads', 'layers'];
+  const known = ['recipe', 'method', 'percentile', 'balance', 'heads', 'layers'];
   for (const key of Object.keys(parsed)) if (!known.includes(key)) fail(`"${key}" is none of ${known.join(', ')}`);
-  const { method, percentile, heads, layers = {} } = parsed;
+  const { method, percentile, balance, heads, layers = {} } = parsed;
   if (method !== undefined && !CALIBRATION_METHODS.includes(method as CalibrationMethod))
     fail(`method ${JSON.stringify(method)} is none of ${CALIBRATION_METHODS.join(', ')}`);
   if (percentile !== undefined && typeof percentile !== 'number') fail('percentile is no number');
-  if (heads !== undefined && typeof heads !== 'boolean') fail('heads is neither true nor false');
+  for (const [name, value] of Object.entries({ balance, heads }))
+    if (value !== undefined && typeof value !== 'boolean') fail(`${name} is neither true nor false`);
   if (!isObject(layers)) return fail('layers is no object');
   for (const [name, precision] of Object.entries(layers)) {
     if (!LAYER_PRECISIONS.includes(precision as LayerPrecision))
@@ -56,6 +60,7 @@ export function parseRecipe(text: string, where = 'recipe'): Recipe {
     layers: layers as Record<string, LayerPrecision>,
     ...(method === undefined ? {} : { method: method as CalibrationMethod }),
     ...(percentile === undefined ? {} : { percentile: percentile as number }),
+    ...(balance === undefined ? {} : { balance: balance as boolean }),
     ...(heads === undefined ? {} : { heads: heads as boolean }),
   };
 }

@@ -17,6 +17,8 @@ export interface RecipeFlags {
   readonly heads?: boolean;
   readonly method?: string;
   readonly percentile?: string;
+  /** False where the flag --no-balance stands. */
+  readonly balance?: boolean;
 }
 
 /** What the flags and the recipe file say; flags win. @throws {EngineError} E_USAGE, E_NOT_FOUND, E_PARSE. */
@@ -28,6 +30,7 @@ export async function recipeOf(flags: RecipeFlags): Promise<Recipe> {
   const percentile = flags.percentile === undefined ? undefined : percentileOf(flags.percentile);
   return {
     ...file,
+    balance: flags.balance !== false && file.balance !== false,
     ...(method ? { method } : {}),
     ...(percentile === undefined ? {} : { percentile }),
     ...(flags.heads ? { heads: true } : {}),

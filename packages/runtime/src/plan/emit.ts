@@ -195,7 +195,8 @@ class Emitter {
           x = copy;
         }
         const quantized = op.quantized === null ? null : this.fresh(op.quantized);
-        return { op: 'layer_norm', x, gamma: op.gamma, beta: op.beta, epsilon: op.epsilon, quantized, code: op.code };
+        const { gamma, beta, epsilon, code, multipliers } = op;
+        return { op: 'layer_norm', x, gamma, beta, epsilon, quantized, code, ...(multipliers === null ? {} : { multipliers }) };
       }
       case 'quantize_tokens': {
         const [x, y, step, zero] = [read(op.x), this.fresh(op.y), this.fresh(op.step), this.fresh(op.zero)];

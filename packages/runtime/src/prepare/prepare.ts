@@ -12,6 +12,7 @@ import { dropReorders } from './drop-reorders';
 import { quantizeTable } from './embedding-table';
 import { fuseQuantize } from './fuse-quantize';
 import { lowerInnerProduct } from './inner-product';
+import { joinNorms } from './join-norms';
 import type { KernelChoice, PanelOp, PanelValue, Prepared, PreparedNode } from './prepared';
 import { keyMaskOf, PANEL_ACTIVATIONS, selectPanelNodes } from './select-panels';
 import { WeightSpecs } from './weight-specs';
@@ -105,10 +106,11 @@ export function prepare(source: Graph, options: PrepareOptions = {}): { prepared
   for (const value of graph.values.values()) {
     if (value.constant && (value.constant.data.length > INLINE_ELEMENTS || panelOnly(value.name, consumers, panel))) delete value.constant;
   }
+  const joined = fuseQuantize(joinNorms(nodes, weights, graph.outputs));
   const tables: Prepared['tables'] = new Map(
     weights.list.flatMap((spec, i) => (spec.kind === 'tensor' ? [[i, { dtype: spec.dtype, dims: spec.dims }] as const] : [])),
   );
-  return { prepared: { graph, nodes: fuseQuantize(nodes), panels, components, tensors, tables, choices }, weights: weights.list };
+  return { prepared: { graph, nodes: joined, panels, components, tensors, tables, choices }, weights: weights.list };
 }
 
 const panelOnly = (name: string, consumers: ReadonlyMap<string, Node[]>, panel: ReadonlySet<Node>): boolean =>
@@ -175,6 +177,7 @@ function lowerPanelNode(
         epsilon: (node.attributes['epsilon'] as number) ?? 1e-5,
         quantized: null,
         code: null,
+        multipliers: null,
       };
     case 'Attention':
       return lowerAttention(graph, node);

@@ -68,7 +68,18 @@ export type PanelOp =
       /** Where x is coded token by token: its steps and zero points, and Σ of each row's weights. */
       tokens: { step: string; zero: string; sums: number } | null;
     }
-  | { op: 'layer_norm'; x: string; y: string; gamma: number; beta: number; epsilon: number; quantized: string | null; code: Code | null }
+  | {
+      op: 'layer_norm';
+      x: string;
+      y: string;
+      gamma: number;
+      beta: number;
+      epsilon: number;
+      quantized: string | null;
+      code: Code | null;
+      /** What each feature is multiplied by before it is coded: an f32 weight. */
+      multipliers: number | null;
+    }
   | { op: 'quantize'; x: string; y: string; code: Code }
   | { op: 'quantize_tokens'; x: string; y: string; step: string; zero: string; form: TokenForm }
   | { op: 'dequantize'; x: string; y: string; code: Code }

@@ -9,7 +9,7 @@ use neural_engine_kernels::activate::activate_in_place;
 use neural_engine_kernels::add::add_in_place;
 use neural_engine_kernels::code::{Code, Codes};
 use neural_engine_kernels::embed::{Ids, Lookup, Table, embed};
-use neural_engine_kernels::layer_norm::LayerNorm;
+use neural_engine_kernels::layer_norm::{LayerNorm, NormCodes};
 use neural_engine_kernels::panel::TOKENS;
 use neural_engine_kernels::rows::{from_rows, to_rows};
 use neural_engine_testkit::rate::fastest;
@@ -40,7 +40,10 @@ fn main() {
     };
     line("layer_norm", &mut || norm.run(isa, panel.f32s_mut(), None).expect("it fits"));
     let code = Code { scale: 40.0, zero: 128 };
-    line("layer_norm with codes", &mut || norm.run(isa, panel.f32s_mut(), Some((code, Codes::U8(&mut codes)))).expect("it fits"));
+    line("layer_norm with codes", &mut || {
+        let codes = NormCodes { code, codes: Codes::U8(&mut codes), multipliers: None };
+        norm.run(isa, panel.f32s_mut(), Some(codes)).expect("it fits")
+    });
     line("add", &mut || add_in_place(isa, panel.f32s_mut(), other.f32s()).expect("it fits"));
     for act in [Activation::GeluErf, Activation::GeluTanh, Activation::Relu, Activation::Tanh, Activation::Sigmoid] {
         line(&format!("{act:?}"), &mut || {

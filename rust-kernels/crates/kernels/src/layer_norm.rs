@@ -19,20 +19,35 @@ pub struct LayerNorm<'a> {
     pub epsilon: f32,
 }
 
+/// Where the codes of a result go.
+#[derive(Debug)]
+pub struct NormCodes<'a> {
+    /// Of one feature like of another.
+    pub code: Code,
+    /// `[features][64]`, in token order.
+    pub codes: Codes<'a>,
+    /// One a feature: codes are those of the result times these, which itself stays as it is.
+    pub multipliers: Option<&'a [f32]>,
+}
+
 impl LayerNorm<'_> {
-    /// Normalises the panel `x` `[features][64]` in place; optionally also writes its 8-bit codes, a panel in token order.
+    /// Normalises the panel `x` `[features][64]` in place; optionally also writes 8-bit codes, a panel in token order.
     ///
     /// # Errors
-    /// [`KernelError::Length`] when γ, β, `x` and the codes are not of the same number of features; none is [`KernelError::Invalid`].
-    pub fn run(&self, isa: Isa, x: &mut [f32], codes: Option<(Code, Codes<'_>)>) -> Result<(), KernelError> {
+    /// [`KernelError::Length`] when γ, β, `x`, the codes and their multipliers are not of the same number of features; none is
+    /// [`KernelError::Invalid`].
+    pub fn run(&self, isa: Isa, x: &mut [f32], codes: Option<NormCodes<'_>>) -> Result<(), KernelError> {
         let features = self.gamma.len();
         if features == 0 {
             return Err(KernelError::Invalid { name: "gamma", reason: "there are no features to normalise".into() });
         }
         expect_len("beta", self.beta.len(), features)?;
         expect_len("x", x.len(), features * TOKENS)?;
-        if let Some((_, codes)) = &codes {
+        if let Some(NormCodes { codes, multipliers, .. }) = &codes {
             expect_len("codes", codes.len(), features * TOKENS)?;
+            if let Some(multipliers) = multipliers {
+                expect_len("multipliers", multipliers.len(), features)?;
+            }
         }
         isa.dispatch(Normalise { norm: self, x, codes });
         Ok(())
@@ -108,7 +123,7 @@ fn add_centred<S: Simd, const N: usize>(
 struct Normalise<'a, 'b> {
     norm: &'a LayerNorm<'a>,
     x: &'a mut [f32],
-    codes: Option<(Code, Codes<'b>)>,
+    codes: Option<NormCodes<'b>>,
 }
 
 /// Vectors of one panel row.
@@ -137,7 +152,11 @@ impl SimdOp for Normalise<'_, '_> {
                 y[i] = s.fma(s.mul(centred, factor[i]), gamma, beta);
                 s.store(&mut row[16 * i..], y[i]);
             }
-            if let Some((code, codes)) = &mut self.codes {
+            if let Some(NormCodes { code, codes, multipliers }) = &mut self.codes {
+                if let Some(multipliers) = multipliers {
+                    let multiplier = s.splat(multipliers[index]);
+                    y = y.map(|y| s.mul(y, multiplier));
+                }
                 codes.store(s, *code, index, y);
             }
         }
@@ -198,6 +217,33 @@ mod tests {
     }
 
     #[test]
+    fn multipliers_change_the_codes_alone() {
+        let mut rng = Rng::from_env(43);
+        let (gamma, beta) = (rng.f32s(19, -2.0, 2.0), rng.f32s(19, -1.0, 1.0));
+        let multipliers: Vec<f32> = (0..19).map(|f| [0.25, 1.0, 3.5, -2.0][f % 4]).collect();
+        let norm = LayerNorm { gamma: &gamma, beta: &beta, epsilon: 1e-12 };
+        let code = Code { scale: 20.0, zero: 110 };
+        let input = rng.f32s(19 * TOKENS, -1.0, 1.0);
+        for isa in Isa::available() {
+            let mut plain = input.clone();
+            norm.run(isa, &mut plain, None).unwrap();
+            let mut x = input.clone();
+            let mut codes = Guarded::new(19 * TOKENS, 0u8, Edge::End);
+            let multiplied = NormCodes { code, codes: Codes::U8(&mut codes), multipliers: Some(&multipliers) };
+            norm.run(isa, &mut x, Some(multiplied)).unwrap();
+            assert_same_bits(isa.tier().name(), &x, &plain);
+            for f in 0..19 {
+                for token in 0..TOKENS {
+                    let y = plain[f * TOKENS + lane_of(token)];
+                    assert_eq!(codes[f * TOKENS + token], code.u8(y * multipliers[f]), "{} {f} {token}", isa.tier().name());
+                }
+            }
+            let short = NormCodes { code, codes: Codes::U8(&mut codes), multipliers: Some(&multipliers[1..]) };
+            assert!(norm.run(isa, &mut x, Some(short)).is_err());
+        }
+    }
+
+    #[test]
     fn codes_are_those_of_the_result_in_token_order() {
         let mut rng = Rng::from_env(42);
         let (gamma, beta) = (rng.f32s(33, -2.0, 2.0), rng.f32s(33, -1.0, 1.0));
@@ -207,10 +253,10 @@ mod tests {
         for isa in Isa::available() {
             let mut x = input.clone();
             let mut codes = Guarded::new(33 * TOKENS, 0u8, Edge::End);
-            norm.run(isa, &mut x, Some((code, Codes::U8(&mut codes)))).unwrap();
+            norm.run(isa, &mut x, Some(NormCodes { code, codes: Codes::U8(&mut codes), multipliers: None })).unwrap();
             let mut again = input.clone();
             let mut signed = Guarded::new(33 * TOKENS, 0i8, Edge::End);
-            norm.run(isa, &mut again, Some((code, Codes::S8(&mut signed)))).unwrap();
+            norm.run(isa, &mut again, Some(NormCodes { code, codes: Codes::S8(&mut signed), multipliers: None })).unwrap();
             for f in 0..33 {
                 for token in 0..TOKENS {
                     let y = x[f * TOKENS + lane_of(token)];
@@ -239,7 +285,9 @@ mod tests {
         assert!(norm.run(Isa::best(), &mut x[1..], None).is_err());
         assert!(LayerNorm { beta: &[0.0; 2], ..norm }.run(Isa::best(), &mut x, None).is_err());
         let mut codes = [0; 3];
-        assert!(norm.run(Isa::best(), &mut x, Some((Code { scale: 1.0, zero: 0 }, Codes::U8(&mut codes)))).is_err());
+        let code = Code { scale: 1.0, zero: 0 };
+        let short = NormCodes { code, codes: Codes::U8(&mut codes), multipliers: None };
+        assert!(norm.run(Isa::best(), &mut x, Some(short)).is_err());
         assert!(LayerNorm { gamma: &[], beta: &[], epsilon: 0.0 }.run(Isa::best(), &mut [], None).is_err());
     }
 }

@@ -261,8 +261,17 @@ pub enum Step {
         #[serde(default)]
         tokens: Option<TokensRef>,
     },
-    /// Normalises x f32 over its features, in place; optionally also writes 8-bit codes.
-    LayerNorm { x: Buf, gamma: Weight, beta: Weight, epsilon: f32, quantized: Option<Buf>, code: Option<Code> },
+    /// Normalises x f32 over its features, in place; optionally also writes 8-bit codes: of x, or of x times one multiplier a feature.
+    LayerNorm {
+        x: Buf,
+        gamma: Weight,
+        beta: Weight,
+        epsilon: f32,
+        quantized: Option<Buf>,
+        code: Option<Code>,
+        #[serde(default)]
+        multipliers: Option<Weight>,
+    },
     /// f32 panel to u8 or s8 panel.
     Quantize { x: Buf, y: Buf, code: Code },
     /// f32 panel to u8 panel, each token by its own range; its step and code of zero are f32 panels of one feature.

@@ -14,7 +14,7 @@ use neural_engine_kernels::attention_f32::AttentionF32;
 use neural_engine_kernels::attention_i8::AttentionI8;
 use neural_engine_kernels::code::Codes;
 use neural_engine_kernels::embed::{Ids, Lookup, Table, embed};
-use neural_engine_kernels::layer_norm::LayerNorm;
+use neural_engine_kernels::layer_norm::{LayerNorm, NormCodes};
 use neural_engine_kernels::linear_bf16::LinearBf16;
 use neural_engine_kernels::linear_f32::ROW_GRANULE as F32_GRANULE;
 use neural_engine_kernels::linear_i8::LinearI8;
@@ -129,8 +129,11 @@ impl<'r> Thread<'r> {
             Op::LayerNorm { x, gamma, beta, epsilon, quantized } => {
                 let (gamma, beta) = (constant(self.run.prepared, *gamma)?, constant(self.run.prepared, *beta)?);
                 let norm = LayerNorm { gamma, beta, epsilon: *epsilon };
+                let multipliers = quantized.as_ref().and_then(|op| op.multipliers);
+                let multipliers = multipliers.map(|weight| constant(self.run.prepared, weight)).transpose()?;
                 each(unit, |place| {
-                    let codes = quantized.as_ref().map(|(panels, output)| (code(*output), self.codes(panels, place)));
+                    let codes =
+                        quantized.as_ref().map(|op| NormCodes { code: code(op.code), codes: self.codes(&op.codes, place), multipliers });
                     // SAFETY: see the top of the function.
                     norm.run(isa, unsafe { self.bases.write(x, place) }, codes)
                 })

@@ -26,6 +26,17 @@ pub struct TokensOp {
     pub sums: usize,
 }
 
+/// Where a LayerNorm writes the codes of its result.
+#[derive(Clone, Copy, Debug)]
+pub struct NormCodesOp {
+    /// The codes.
+    pub codes: Panels,
+    /// Their code.
+    pub code: Code,
+    /// Weight: what each feature is multiplied by before it is coded.
+    pub multipliers: Option<usize>,
+}
+
 /// A checked step. Weights are indices whose entries were proved to have the right kind, dtype and length.
 #[derive(Debug)]
 #[allow(missing_docs)] // the fields are those of `program::Step`
@@ -84,7 +95,7 @@ pub enum Op {
         gamma: usize,
         beta: usize,
         epsilon: f32,
-        quantized: Option<(Panels, Code)>,
+        quantized: Option<NormCodesOp>,
     },
     Quantize {
         x: Panels,

@@ -3,7 +3,7 @@
 use super::MAX_OPERANDS;
 use super::access::{Access, Use};
 use super::buffers::{Declared, Operand, Panels, Rows, SpaceSize};
-use super::op::{Op, ResidualOp, TokensOp};
+use super::op::{NormCodesOp, Op, ResidualOp, TokensOp};
 use crate::error::{Result, RuntimeError};
 use crate::program::{Activation, Buf, Code, DType, ResidualRef, Step, TokensRef};
 use crate::shape::product;
@@ -144,7 +144,7 @@ impl Checker<'_> {
                 let residual = self.residual(residual, y_buffer, &y)?;
                 Ok(Op::LinearBf16 { weight, x, y, bias, residual, act })
             }
-            Step::LayerNorm { x, gamma, beta, epsilon, quantized, code } => {
+            Step::LayerNorm { x, gamma, beta, epsilon, quantized, code, multipliers } => {
                 let x = self.panels("x", x, Use::WriteOwn, &[F32])?;
                 self.constant("gamma", gamma, F32, x.features)?;
                 self.constant("beta", beta, F32, x.features)?;
@@ -155,10 +155,13 @@ impl Checker<'_> {
                     (Some(buffer), Some(code)) => {
                         let codes = self.panels("quantized", buffer, Use::WriteOwn, &[U8, S8])?;
                         self.features("quantized", &codes, x.features)?;
-                        Some((codes, checked(code)?))
+                        if let Some(multipliers) = multipliers {
+                            self.constant("multipliers", multipliers, F32, x.features)?;
+                        }
+                        Some(NormCodesOp { codes, code: checked(code)?, multipliers })
                     }
-                    (None, None) => None,
-                    _ => return wrong("quantized and code go together"),
+                    (None, None) if multipliers.is_none() => None,
+                    _ => return wrong("quantized and code go together, and multipliers with them"),
                 };
                 Ok(Op::LayerNorm { x, gamma, beta, epsilon, quantized })
             }

@@ -106,6 +106,7 @@ fn each_thing_that_does_not_fit_is_refused_by_name() {
         ),
         ("gamma (weight 1)", Box::new(|p| steps(p, 1, 1, "gamma", json!(1)))),
         ("quantized and code go together", Box::new(|p| steps(p, 1, 1, "code", json!(null)))),
+        ("multipliers (weight 1)", Box::new(|p| steps(p, 1, 1, "multipliers", json!(1)))),
         ("quantized (buffer 5) is f32", Box::new(|p| steps(p, 1, 1, "quantized", json!(5)))),
         ("x has 8 features", Box::new(|p| steps(p, 1, 2, "x", json!(3)))),
         ("weight 2 is linear_u8s8", Box::new(|p| steps(p, 1, 2, "weight", json!(2)))),

@@ -161,9 +161,44 @@ describe('ne bench', () => {
   it('runs instances in processes of their own over one mapping, and follows each to its end', async () => {
     const { code, out } = await ne('--processes', '-n', '2', '-t', '1', '-i', '5', '--json');
     expect(code).toBe(0);
-    expect(JSON.parse(out).rows[0]).toMatchObject({ instances: 2, runs: 10, pss: expect.any(Number) });
+    const [row] = JSON.parse(out).rows;
+    expect(row).toMatchObject({ instances: 2, runs: 10, pss: expect.any(Number) });
+    const { fromMs, toMs, counts, slower } = row.histogram;
+    expect([fromMs, counts.length]).toEqual([row.min, 10]);
+    expect(toMs).toBeGreaterThan(fromMs);
+    expect(counts.reduce((sum: number, count: number) => sum + count, slower)).toBe(10);
     const broken = await run('ne', ['bench', join(folder, 'absent.onnx'), '--processes', '-n', '2'], surroundings);
     expect(broken).toMatchObject({ code: 66, out: '' });
+  });
+
+  it.runIf(process.platform === 'linux').each([
+    // Loading sources takes a second by itself; nothing can be noticed meanwhile.
+    ['while they start', 0, 4000],
+    ['while they measure', 4, 1000],
+  ])('G5: killed %s, it takes the processes of its instances along within a second', async (_, cpuSeconds, withinMs) => {
+    let children: number[] = [];
+    let killed = 0;
+    const args = ['bench', tiny, '-i', '1000000', '--processes', '-n', '2', '-t', '1'];
+    const { signal } = await run('ne', args, {
+      ...surroundings,
+      when: {
+        said: /tiny/,
+        act: async (pid) => {
+          const spent = () => children.reduce((sum, child) => sum + cpuSecondsOf(child), 0);
+          const until = Date.now() + 20_000;
+          while ((children.length < 2 || spent() < cpuSeconds) && Date.now() < until) {
+            children = childrenOf(pid);
+            await new Promise((resolve) => setTimeout(resolve, 20));
+          }
+          killed = performance.now();
+          process.kill(pid, 'SIGKILL');
+        },
+      },
+    });
+    expect([signal, children.length]).toEqual(['SIGKILL', 2]);
+    // They have its streams, which close with the last of them.
+    expect(performance.now() - killed).toBeLessThan(withinMs);
+    await expect.poll(() => children.filter(isAlive), { timeout: 500, interval: 10 }).toEqual([]);
   });
 
   it('prints what it has on Ctrl-C, with exit code 130, in one process and in several', async () => {
@@ -199,3 +234,26 @@ describe('ne bench', () => {
     });
   });
 });
+
+const procFile = (path: string): string => {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+};
+/** Processes that run an instance, below another. */
+const childrenOf = (pid: number): number[] =>
+  procFile(`/proc/${pid}/task/${pid}/children`)
+    .split(' ')
+    .filter(Boolean)
+    .map(Number)
+    .filter((child) => procFile(`/proc/${child}/cmdline`).includes('instance-process'));
+/** The fields of /proc/PID/stat behind the name, from the state on. */
+const statOf = (pid: number): string[] =>
+  procFile(`/proc/${pid}/stat`)
+    .replace(/^.*\) /, '')
+    .split(' ');
+const isAlive = (pid: number): boolean => !/^[ZX]?$/.test(statOf(pid)[0]!);
+/** User and system time, in clock ticks of 10 ms. */
+const cpuSecondsOf = (pid: number): number => (Number(statOf(pid)[11] ?? 0) + Number(statOf(pid)[12] ?? 0)) / 100;

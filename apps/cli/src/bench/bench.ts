@@ -1,7 +1,7 @@
 import { type LoadedModel, type LoadOptions, load, type Placement, placeInstances } from '@neural-engine/engine';
 import { isa } from '@neural-engine/kernels';
 import { benchFeeds } from '../feeds';
-import { histogramLines, latencyStatistics } from '../output/statistics';
+import { histogramLines, latencyHistogram, latencyStatistics } from '../output/statistics';
 import type { Row } from '../output/table';
 import { type Form, Forms } from '../precision';
 import { measureInProcess } from './in-process';
@@ -148,6 +148,7 @@ function summary(
 ): Measurement {
   const latenciesMs = instances.flatMap((each) => each.latenciesMs);
   const { p50, p90, p95, p99, p999, mean, sd, min, max, outliers, count } = latencyStatistics(latenciesMs);
+  const histogram = latencyHistogram(latenciesMs);
   // Each instance by itself: pooled, the order in time would be lost.
   const spread = Math.max(...instances.map((each) => windowSpread(each.latenciesMs) ?? Number.NaN));
   const throughput = instances.reduce((sum, each) => sum + (each.latenciesMs.length * batch * 1000) / each.elapsedMs, 0);
@@ -174,6 +175,7 @@ function summary(
     spread: Number.isNaN(spread) ? null : spread,
     stable: Number.isNaN(spread) ? null : spread <= STABLE_SHARE,
     interrupted: instances.some((each) => each.interrupted),
+    histogram: histogram ? { ...histogram } : null,
     ...memory,
   };
   return { row, latenciesMs };

@@ -19,6 +19,8 @@ const send = (message: FromInstance): void => void process.send?.(message);
 // Ctrl-C reaches the whole group; the parent decides what it means. Without a parent there is nothing to measure for.
 process.on('SIGINT', () => {});
 process.on('disconnect', () => process.exit(1));
+// It may have gone while this file was loaded, before anybody listened.
+if (!process.connected) process.exit(1);
 process.on('message', (message: ToInstance) => {
   if (message === 'go') go();
   else if (message === 'interrupt') interrupt.abort();

@@ -45,17 +45,36 @@ export function latencyStatistics(valuesMs: readonly number[]): LatencyStatistic
   };
 }
 
-/** A histogram of up to `bins` lines for a terminal, from the fastest to the 99th percentile. */
-export function histogramLines(valuesMs: readonly number[], bins = 10, width = 40): string[] {
+/** How often latencies were met: equal bins from `fromMs`, the fastest, to `toMs`, the 99th percentile; what is slower is only counted. */
+export interface LatencyHistogram {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly counts: readonly number[];
+  readonly slower: number;
+}
+
+/** Undefined where there is nothing to divide: fewer than two values, or all alike. */
+export function latencyHistogram(valuesMs: readonly number[], bins = 10): LatencyHistogram | undefined {
   const sorted = Float64Array.from(valuesMs).sort();
-  if (sorted.length < 2) return [];
-  const [low, high] = [sorted[0]!, percentile(sorted, 0.99)];
-  if (high <= low) return [];
+  const [fromMs, toMs] = [sorted[0] ?? 0, percentile(sorted, 0.99)];
+  if (sorted.length < 2 || toMs <= fromMs) return undefined;
   const counts = new Array<number>(bins).fill(0);
-  for (const value of sorted) if (value <= high) counts[Math.min(bins - 1, Math.floor(((value - low) / (high - low)) * bins))]!++;
+  let slower = 0;
+  for (const value of sorted) {
+    if (value > toMs) slower++;
+    else counts[Math.min(bins - 1, Math.floor(((value - fromMs) / (toMs - fromMs)) * bins))]!++;
+  }
+  return { fromMs, toMs, counts, slower };
+}
+
+/** The histogram for a terminal, a line for each bin. */
+export function histogramLines(valuesMs: readonly number[], width = 40): string[] {
+  const histogram = latencyHistogram(valuesMs);
+  if (!histogram) return [];
+  const { fromMs, toMs, counts } = histogram;
   const most = Math.max(...counts);
   return counts.map((count, i) => {
-    const from = low + ((high - low) * i) / bins;
+    const from = fromMs + ((toMs - fromMs) * i) / counts.length;
     const eighths = Math.round((count / most) * width * 8);
     const bar = '█'.repeat(Math.floor(eighths / 8)) + (eighths % 8 ? '▏▎▍▌▋▊▉'[(eighths % 8) - 1]! : '');
     return `${from.toFixed(3).padStart(9)} ms │${bar}${bar ? ' ' : ''}${count}`;

@@ -14,14 +14,17 @@ export interface Column {
   readonly align?: 'left' | 'right';
 }
 
-export type Row = Readonly<Record<string, Cell>>;
+/** Figures that belong to a row and are no column: they are in JSON alone. */
+export type Nested = Readonly<Record<string, number | readonly number[]>>;
+
+export type Row = Readonly<Record<string, Cell | Nested>>;
 
 // Control characters from a model's names would otherwise reach the terminal.
 const escapeControl = (text: string): string =>
   text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 
-const show = (cell: Cell | undefined, column: Column): string => {
-  if (cell === null || cell === undefined) return '–';
+const show = (cell: Cell | Nested | undefined, column: Column): string => {
+  if (cell === null || cell === undefined || typeof cell === 'object') return '–';
   if (typeof cell === 'number') return column.digits === undefined ? String(cell) : cell.toFixed(column.digits);
   return escapeControl(String(cell));
 };
@@ -51,8 +54,8 @@ export function markdownTable(columns: readonly Column[], rows: readonly Row[]):
   ].join('\n');
 }
 
-const csvCell = (cell: Cell | undefined): string => {
-  const text = cell === null || cell === undefined ? '' : String(cell);
+const csvCell = (cell: Cell | Nested | undefined): string => {
+  const text = cell === null || cell === undefined || typeof cell === 'object' ? '' : String(cell);
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 

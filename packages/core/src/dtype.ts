@@ -52,10 +52,18 @@ export function dtypeBytes(dtype: DType): number {
 export const isFloat = (dtype: DType): boolean => dtype === 'f32' || dtype === 'f64' || dtype === 'f16' || dtype === 'bf16';
 export const isInteger = (dtype: DType): boolean => !isFloat(dtype) && dtype !== 'bool' && dtype !== 'string';
 
-/** A zeroed typed array of `length` elements. */
-export function allocate(dtype: DType, length: number): TypedArray {
+/** A zeroed typed array of `length` elements. @throws {EngineError} E_LIMIT the system has no memory for it; E_UNSUPPORTED strings. */
+export function allocate(dtype: DType, length: number, where = 'a tensor'): TypedArray {
   if (dtype === 'string') throw new EngineError('E_UNSUPPORTED', 'check', 'string tensors cannot be allocated');
-  return new VIEWS[dtype](length);
+  try {
+    return new VIEWS[dtype](length);
+  } catch (cause) {
+    const bytes = length * dtypeBytes(dtype);
+    throw new EngineError('E_LIMIT', 'run', `${where}: there is no memory for ${length} elements of ${dtype}, ${bytes} bytes`, {
+      where,
+      cause,
+    });
+  }
 }
 
 /** Views little-endian `bytes` as elements of `dtype`; copies only when the bytes are not aligned for the view. */

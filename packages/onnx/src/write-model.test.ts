@@ -180,7 +180,7 @@ describe('writing a model', () => {
   });
 
   it.each(['ENOSPC', 'EDQUOT', 'EIO', 'EROFS'])(
-    'fails with a typed error and leaves nothing when a system call ends in %s, whichever it is',
+    'F2, F3: fails with a typed error and leaves nothing when a system call ends in %s, whichever it is',
     async (errno) => {
       writeFileSync(path, 'old');
       const failure = () => Object.assign(new Error(errno), { code: errno });
@@ -220,7 +220,7 @@ describe('writing a model', () => {
     },
   );
 
-  it.runIf(process.platform === 'linux')('reports a full disk as E_SPACE and removes what it wrote', () => {
+  it.runIf(process.platform === 'linux')('F1: reports a full disk as E_SPACE and removes what it wrote', () => {
     writeFileSync(path, 'old');
     const script = `
       const { writeModel, makeModel, makeNode, makeTensor, makeValueInfo } = await import(${source});
@@ -238,7 +238,7 @@ describe('writing a model', () => {
     expect(readFileSync(path, 'utf8')).toBe('old');
   });
 
-  it('leaves the old model or the new one, whole, when it is killed at any moment', async () => {
+  it('F4: leaves the old model or the new one, whole, when it is killed at any moment', async () => {
     await writeModel(modelOf(0, 300), path, { externalData: {} });
     const script = (first: number) => `
       const { readModel, writeModel, makeTensor } = await import(${source});
@@ -286,31 +286,34 @@ describe('writing a model', () => {
     expect(files()).toEqual(['model.onnx', 'w.bin']);
   });
 
-  it.runIf(hasStrace())('makes data durable before names: fsync, rename, fsync of the folder, for the data and then for the model', () => {
-    const script = `
+  it.runIf(hasStrace())(
+    'F6: makes data durable before names: fsync, rename, fsync of the folder, for the data and then for the model',
+    () => {
+      const script = `
       const { writeModel, decodeModel } = await import(${source});
       const { readFileSync } = await import('node:fs');
       await writeModel(decodeModel(new Uint8Array(readFileSync(${JSON.stringify(join(folder, 'in.onnx'))}))), ${JSON.stringify(path)}, { externalData: {}, force: true });`;
-    writeFileSync(join(folder, 'in.onnx'), encodeModel(modelOf(1)));
-    const trace = join(folder, 'trace');
-    execFileSync('strace', [
-      '-f',
-      '-y',
-      '-qq',
-      '-e',
-      'trace=fsync,rename,renameat,renameat2',
-      '-o',
-      trace,
-      process.execPath,
-      ...node,
-      script,
-    ]);
-    const calls = readFileSync(trace, 'utf8')
-      .split('\n')
-      .filter((line) => line.includes(folder))
-      .map((line) => (line.includes('rename') ? 'rename' : line.includes('.tmp') ? 'fsync file' : 'fsync folder'));
-    expect(calls).toEqual(['fsync file', 'fsync file', 'rename', 'fsync folder', 'rename', 'fsync folder']);
-  });
+      writeFileSync(join(folder, 'in.onnx'), encodeModel(modelOf(1)));
+      const trace = join(folder, 'trace');
+      execFileSync('strace', [
+        '-f',
+        '-y',
+        '-qq',
+        '-e',
+        'trace=fsync,rename,renameat,renameat2',
+        '-o',
+        trace,
+        process.execPath,
+        ...node,
+        script,
+      ]);
+      const calls = readFileSync(trace, 'utf8')
+        .split('\n')
+        .filter((line) => line.includes(folder))
+        .map((line) => (line.includes('rename') ? 'rename' : line.includes('.tmp') ? 'fsync file' : 'fsync folder'));
+      expect(calls).toEqual(['fsync file', 'fsync file', 'rename', 'fsync folder', 'rename', 'fsync folder']);
+    },
+  );
 
   it('survives a save and a load of names that only a file could hold', async () => {
     const model = decodeModel(reluModel(wire.node('Relu', ['X'], ['__proto__'], wire.attribute('constructor', 3))));

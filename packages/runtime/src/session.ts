@@ -126,7 +126,7 @@ export class Session implements AsyncDisposable {
     const results = ports.map(({ name, dtype, dims }): Tensor => {
       const length = elementCount(dims, name, 'plan');
       const given = options.outputs?.[name];
-      const data = given ?? allocate(dtype, length);
+      const data = given ?? allocate(dtype, length, `output "${name}"`);
       if (given && (given.length !== length || given.constructor !== allocate(dtype, 0).constructor)) {
         throw new EngineError(
           'E_REQUEST',

@@ -1,9 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EngineError } from '../errors';
+import { AtomicFile } from './atomic-file';
 import { makeHolder } from './lock-file';
 import { OutputLock, underLock } from './output-lock';
 import { isRunning, thisProcess } from './process-id';
@@ -162,6 +174,22 @@ describe('the lock of an output', () => {
     expect(refusal(() => OutputLock.take(join(folder, 'missing', 'x')))).toMatchObject({ code: 'E_CANTCREAT' });
     expect(refusal(() => OutputLock.take(join(folder, 'x'.repeat(300))))).toMatchObject({ code: 'E_CANTCREAT' });
     expect(files()).toEqual(['out.txt', 'taken']);
+  });
+
+  it('F8: a folder that is taken away while its output is written is E_IO', async () => {
+    for (const takeAway of [() => rmSync(folder, { recursive: true }), () => renameSync(folder, `${folder}-moved`)]) {
+      mkdirSync(folder, { recursive: true });
+      const lock = OutputLock.take(output);
+      const file = await AtomicFile.create(lock);
+      await file.write(Buffer.from('half'));
+      await file.finish();
+      takeAway();
+      await expect(file.commit(output, true)).rejects.toMatchObject({ code: 'E_IO', where: output });
+      await expect(AtomicFile.create(lock)).rejects.toMatchObject({ code: 'E_IO' });
+      await file.discard();
+      lock.release();
+    }
+    rmSync(`${folder}-moved`, { recursive: true });
   });
 
   it('that the caller holds serves what is saved under it, and nothing else', async () => {

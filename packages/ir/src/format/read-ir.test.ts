@@ -1,9 +1,11 @@
+import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Tensor, viewBytes } from '@neural-engine/core';
 import { afterAll, describe, expect, it } from 'vitest';
+import { filledGraph } from '../__fixtures__/save-for-ever';
 import { Graph } from '../graph';
 import { inferShapes } from '../infer';
 import { evaluateNode } from '../infer-node';
@@ -110,6 +112,27 @@ describe('our own IR', () => {
     await writeIr(sample(), join(folder, 'fresh'));
     expect(readdirSync(path).sort()).toEqual(['conf.yaml', 'model.bin']);
     expect(readdirSync(folder).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+  it('F4: leaves the old pair or the new one, whole, when it is killed at any moment', async () => {
+    const path = join(folder, 'killed');
+    const script = fileURLToPath(new URL('../__fixtures__/save-for-ever.ts', import.meta.url));
+    await writeIr(filledGraph(0), path);
+    for (let round = 1; round <= Number(process.env['NE_KILLS'] ?? 4); round++) {
+      const writer = spawn(process.execPath, ['--import', 'tsx', '--conditions=source', script, path, String(1000 * round)], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      await new Promise((resolve) => writer.stdout.once('data', resolve));
+      await new Promise((resolve) => setTimeout(resolve, (13 * round) % 50));
+      const ended = new Promise((resolve) => writer.once('exit', resolve));
+      writer.kill('SIGKILL');
+      await ended;
+      const graph = await readIr(path);
+      const fill = Number(graph.nodes[0]!.name.slice('first'.length));
+      expect(fill).toBeGreaterThanOrEqual(1000 * round);
+      for (const name of ['a', 'b']) expect(new Set(graph.constant(name)!.data as Float32Array)).toEqual(new Set([fill]));
+    }
+    await writeIr(filledGraph(1), path, { force: true });
+    expect(readdirSync(path).sort()).toEqual(['conf.yaml', 'model.bin']);
   });
   it('reads the new pair when a save was cut off after its commit', async () => {
     const path = join(folder, 'cut');

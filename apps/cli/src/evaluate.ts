@@ -9,9 +9,11 @@ import {
   type GlueTask,
   type GlueTaskName,
   type OnError,
+  pearsonCorrelation,
   type QuestionAnsweringResult,
   readClassification,
   readSquad,
+  type Statistic,
 } from '@neural-engine/evaluation';
 import { questionAnswering, type RunModel, type Tokenizer, textClassification } from '@neural-engine/text';
 import { openOrt } from './bench/ort';
@@ -42,8 +44,10 @@ export interface EvaluateOptions {
 export interface Evaluation {
   readonly task: string;
   readonly figures: Readonly<Record<string, number>>;
-  /** One score an example, 0 to 1, for paired statistics; a regression has none. */
-  readonly scores: ArrayLike<number> | undefined;
+  /** One score an example for paired statistics: 0 to 1, or what a regression says. */
+  readonly scores: ArrayLike<number>;
+  /** What the scores of a regression come to: Pearson's correlation with the labels. */
+  readonly statistic?: Statistic;
   readonly total: number;
   readonly skipped: number;
   readonly seconds: number;
@@ -96,8 +100,15 @@ async function evaluateGlue(source: ModelSource, options: EvaluateOptions, onErr
   );
   await outputs.save(options.predictions, () => `${JSON.stringify(result.predictions)}\n`);
   const { kind, ...figures } = result.metrics;
-  const scores = kind === 'classes' ? result.predictions.map((label, i) => Number(label === examples[i]!.label)) : undefined;
-  return { task, figures, scores, total: result.total, skipped, seconds: result.seconds };
+  const { predictions, total, seconds } = result;
+  const rest = { task, figures, total, skipped, seconds };
+  if (kind === 'classes') return { ...rest, scores: predictions.map((label, i) => Number(label === examples[i]!.label)) };
+  const statistic: Statistic = (scores, chosen) =>
+    pearsonCorrelation(
+      Float64Array.from(chosen, (i) => scores[i]!),
+      Float64Array.from(chosen, (i) => examples[i]!.label),
+    );
+  return { ...rest, scores: predictions, statistic };
 }
 
 const claimPredictions = (source: ModelSource, { predictions, data, force }: EvaluateOptions): Promise<Outputs> =>

@@ -41,6 +41,7 @@ export {
   parseBudget,
   quantizeWithin,
   type TaskMeasure,
+  type TaskScores,
   type WithinOptions,
   type WithinResult,
 } from './quantize-within';

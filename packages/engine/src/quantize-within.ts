@@ -1,5 +1,5 @@
 import { EngineError } from '@neural-engine/core';
-import { type PairedDifference, pairedBootstrap } from '@neural-engine/evaluation';
+import { pairedBootstrap, type Statistic } from '@neural-engine/evaluation';
 import type { Graph } from '@neural-engine/ir';
 import {
   type Calibration,
@@ -22,7 +22,7 @@ export interface Budget {
 
 /** The metric of one candidate against fp32, on the same examples. */
 export interface TaskMeasure {
-  /** Mean of the scores, in points (0 to 100). */
+  /** Mean of the scores, or what the task makes of them, in points (0 to 100). */
   readonly metric: number;
   /** Points below fp32; negative above it. */
   readonly drop: number;
@@ -32,12 +32,19 @@ export interface TaskMeasure {
   readonly standardError: number;
 }
 
+export interface TaskScores {
+  /** One an example: 0 to 1, or whatever `statistic` reads. */
+  readonly scores: ArrayLike<number>;
+  /** What the scores come to, at most 1: a correlation with the labels, say. Default: their mean. */
+  readonly statistic?: Statistic;
+}
+
 export interface WithinOptions {
   readonly calibration: Calibration;
   readonly recipe?: Recipe;
   readonly budget: Budget;
-  /** Scores each example from 0 to 1 with a graph. */
-  readonly score: (graph: Graph, label: string) => Promise<ArrayLike<number>>;
+  /** Scores each example with a graph. */
+  readonly score: (graph: Graph, label: string) => Promise<TaskScores>;
   /** Samples on which layers are ranked. */
   readonly rankOn: readonly Sample[];
   /** Demand that even the upper bound of the drop is within the budget, not only its mean. */
@@ -77,7 +84,7 @@ export function parseBudget(text: string, where = 'maxDrop'): Budget {
 export async function quantizeWithin(graph: Graph, options: WithinOptions): Promise<WithinResult> {
   const { calibration, recipe = {}, budget, score } = options;
   const base = await score(graph, 'fp32');
-  const baseline = 100 * mean(base);
+  const baseline = figureOf(base.scores, base.statistic);
   const allowed = budget.kind === 'points' ? budget.amount : budget.amount * baseline;
   const sensitivity = await measureSensitivity(graph, calibration.ranges, {
     samples: options.rankOn,
@@ -89,7 +96,8 @@ export async function quantizeWithin(graph: Graph, options: WithinOptions): Prom
   const result = await searchFallbacks<TaskMeasure>(graph, calibration.ranges, {
     ranked: sensitivity.layers.map(({ layer }) => layer),
     recipe,
-    measure: async (candidate, fallbacks) => measureAgainst(base, await score(candidate, labelOf(fallbacks))),
+    measure: async (candidate, fallbacks) =>
+      measureAgainst(base.scores, (await score(candidate, labelOf(fallbacks))).scores, base.statistic),
     accept: ({ drop, dropUpper }) => (options.confident ? dropUpper : drop) <= allowed,
     ...(options.maxTrials === undefined ? {} : { maxTrials: options.maxTrials }),
     ...(options.onTrial ? { onTrial: options.onTrial } : {}),
@@ -101,10 +109,10 @@ export async function quantizeWithin(graph: Graph, options: WithinOptions): Prom
 const labelOf = (fallbacks: readonly string[]): string => (fallbacks.length === 0 ? 'int8' : `int8, ${fallbacks.length} in fp32`);
 
 /** A candidate's figures beside the baseline's, paired example by example. */
-export function measureAgainst(baseline: ArrayLike<number>, candidate: ArrayLike<number>): TaskMeasure {
-  const { difference, lower, upper, standardError }: PairedDifference = pairedBootstrap(baseline, candidate);
+export function measureAgainst(baseline: ArrayLike<number>, candidate: ArrayLike<number>, statistic?: Statistic): TaskMeasure {
+  const { difference, lower, upper, standardError } = pairedBootstrap(baseline, candidate, statistic ? { statistic } : {});
   return {
-    metric: 100 * mean(candidate),
+    metric: figureOf(candidate, statistic),
     drop: -100 * difference,
     dropLower: -100 * upper,
     dropUpper: -100 * lower,
@@ -112,8 +120,19 @@ export function measureAgainst(baseline: ArrayLike<number>, candidate: ArrayLike
   };
 }
 
-function mean(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i]!;
-  return values.length === 0 ? 0 : sum / values.length;
+/** In points. */
+function figureOf(scores: ArrayLike<number>, statistic: Statistic = mean): number {
+  return (
+    100 *
+    statistic(
+      scores,
+      Uint32Array.from(scores, (_, i) => i),
+    )
+  );
 }
+
+const mean: Statistic = (scores, examples) => {
+  let sum = 0;
+  for (let i = 0; i < examples.length; i++) sum += scores[examples[i]!]!;
+  return examples.length === 0 ? 0 : sum / examples.length;
+};

@@ -16,7 +16,7 @@ export {
   evaluateClassification,
 } from './evaluate-classification';
 export { evaluateQuestionAnswering, type QuestionAnsweringEvaluation, type QuestionAnsweringResult } from './evaluate-question-answering';
-export { type BootstrapOptions, type PairedDifference, pairedBootstrap } from './metrics/bootstrap';
+export { type BootstrapOptions, type PairedDifference, pairedBootstrap, type Statistic } from './metrics/bootstrap';
 export { accuracy, f1Score, macroF1, matthewsCorrelation, pearsonCorrelation, spearmanCorrelation } from './metrics/classification';
 export {
   answerF1,

@@ -36,7 +36,7 @@ export function registerQuantize(program: Command): void {
     .option('--dry-run', 'print the recipe and write nothing')
     .option('--save-recipe <file>', 'write the recipe that made the model, fallbacks included')
     .option('--max-drop <drop>', 'let layers fall back to f32 until the task loses at most so much: 1% of fp32, or 0.35 points')
-    .option('--task <name>', 'for --max-drop: squad or a GLUE task with classes', 'squad')
+    .option('--task <name>', 'for --max-drop: squad or a GLUE task', 'squad')
     .option('-d, --data <file>', 'for --max-drop: labelled data; default: the samples of the embedded model')
     .option('--limit <n>', 'for --max-drop: examples at most')
     .option('--confident', 'for --max-drop: demand that the 95% bound is within it, not only the mean')

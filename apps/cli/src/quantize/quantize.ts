@@ -176,8 +176,8 @@ async function searchModel(
       recipe,
       budget,
       rankOn: rankingRuns(set),
-      score: async (candidate, label) => {
-        const { scores } = await evaluate(candidate, {
+      score: (candidate, label) =>
+        evaluate(candidate, {
           task: search.task,
           data: search.data ?? demoSamplesPath(),
           batchSize: 8,
@@ -186,10 +186,7 @@ async function searchModel(
           title: label,
           ...(search.limit ? { limit: positiveInteger('--limit', search.limit) } : {}),
           ...(threads === undefined ? {} : { threads }),
-        });
-        if (!scores) throw new EngineError('E_USAGE', 'usage', `--max-drop needs a task with a score for each example, not ${search.task}`);
-        return scores;
-      },
+        }),
       ...(search.confident ? { confident: true } : {}),
       ...(search.maxTrials ? { maxTrials: positiveInteger('--max-trials', search.maxTrials, 10_000) } : {}),
       ...(threads === undefined ? {} : { threads }),

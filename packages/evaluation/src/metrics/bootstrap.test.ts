@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { pairedBootstrap } from './bootstrap';
+import { pearsonCorrelation } from './classification';
 
 describe('the paired bootstrap', () => {
   it('has the standard error of the mean difference', () => {
@@ -31,6 +32,21 @@ describe('the paired bootstrap', () => {
     const narrow = pairedBootstrap(baseline, candidate, { confidence: 0.5 });
     const wide = pairedBootstrap(baseline, candidate, { confidence: 0.99 });
     expect(wide.upper - wide.lower).toBeGreaterThan(narrow.upper - narrow.lower);
+  });
+
+  it('resamples another statistic than the mean', () => {
+    const labels = Array.from({ length: 200 }, (_, i) => Math.sin(i));
+    const pearson = (scores: ArrayLike<number>, examples: ArrayLike<number>): number =>
+      pearsonCorrelation(
+        Array.from(examples, (i) => scores[i]!),
+        Array.from(examples, (i) => labels[i]!),
+      );
+    const noisy = labels.map((value, i) => value + 0.5 * Math.sin(i * 7.3));
+    const { difference, lower, upper } = pairedBootstrap(labels, noisy, { statistic: pearson });
+    expect(difference).toBeCloseTo(pearsonCorrelation(noisy, labels) - 1, 12);
+    expect(lower).toBeLessThan(difference);
+    expect(upper).toBeGreaterThan(difference);
+    expect(upper).toBeLessThan(0);
   });
 
   it('refuses what cannot be paired', () => {

@@ -1,7 +1,12 @@
 import { EngineError } from '@neural-engine/core';
 
+/** What the scores of some examples come to; examples are indices and may repeat. */
+export type Statistic = (scores: ArrayLike<number>, examples: ArrayLike<number>) => number;
+
 export interface BootstrapOptions {
-  /** Resamples. Default 10,000. */
+  /** What is compared. Default: the mean of the scores. */
+  readonly statistic?: Statistic;
+  /** Resamples. Default 10,000; 1,000 for a statistic other than the mean. */
   readonly resamples?: number;
   /** Same seed, same result. Default 1. */
   readonly seed?: number;
@@ -10,7 +15,7 @@ export interface BootstrapOptions {
 }
 
 export interface PairedDifference {
-  /** Mean of candidate − baseline, in the unit of the scores. */
+  /** Statistic of the candidate − that of the baseline; the mean is in the unit of the scores. */
   readonly difference: number;
   readonly lower: number;
   readonly upper: number;
@@ -30,7 +35,7 @@ export function pairedBootstrap(
   candidate: ArrayLike<number>,
   options: BootstrapOptions = {},
 ): PairedDifference {
-  const { resamples = 10_000, seed = 1, confidence = 0.95 } = options;
+  const { statistic, resamples = statistic ? 1000 : 10_000, seed = 1, confidence = 0.95 } = options;
   const count = baseline.length;
   if (count !== candidate.length || count === 0) {
     throw new EngineError(
@@ -46,22 +51,35 @@ export function pairedBootstrap(
       `resamples ${resamples} must be an integer above 1, confidence ${confidence} between 0 and 1`,
     );
   }
-  const differences = Float64Array.from({ length: count }, (_, i) => candidate[i]! - baseline[i]!);
   const random = randomIndices(seed, count);
+  const examples = new Uint32Array(count);
+  const differenceOf = statistic
+    ? () => statistic(candidate, examples) - statistic(baseline, examples)
+    : meanDifference(baseline, candidate, examples);
   const means = new Float64Array(resamples);
   for (let sample = 0; sample < resamples; sample++) {
-    let sum = 0;
-    for (let i = 0; i < count; i++) sum += differences[random()]!;
-    means[sample] = sum / count;
+    for (let i = 0; i < count; i++) examples[i] = random();
+    means[sample] = differenceOf();
   }
+  for (let i = 0; i < count; i++) examples[i] = i;
   const centre = means.reduce((sum, value) => sum + value, 0) / resamples;
   const variance = means.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (resamples - 1);
   means.sort();
   return {
-    difference: differences.reduce((sum, value) => sum + value, 0) / count,
+    difference: differenceOf(),
     lower: quantile(means, (1 - confidence) / 2),
     upper: quantile(means, (1 + confidence) / 2),
     standardError: Math.sqrt(variance),
+  };
+}
+
+/** Mean of candidate − baseline over the examples that `examples` holds when it is called. */
+function meanDifference(baseline: ArrayLike<number>, candidate: ArrayLike<number>, examples: Uint32Array): () => number {
+  const differences = Float64Array.from(baseline, (value, i) => candidate[i]! - value);
+  return () => {
+    let sum = 0;
+    for (let i = 0; i < examples.length; i++) sum += differences[examples[i]!]!;
+    return sum / examples.length;
   };
 }
 

@@ -35,6 +35,8 @@ export interface CalibrationOptions {
   /** Choose from finite values alone and warn how many others there were; default: refuse them. */
   readonly ignoreNonFinite?: boolean;
   readonly recipe?: Recipe;
+  /** What is observed; default: every value that the int8 graph codes, those before activations among them. */
+  readonly values?: readonly string[];
   /** Input that hides padding, whose values are not observed. Default `attention_mask`. */
   readonly mask?: string;
   /** How values are counted; default: plain loops. */
@@ -82,8 +84,8 @@ export async function calibrate(graph: Graph, options: CalibrationOptions): Prom
 
 /** Counts every value, and what is derived from it, and chooses ranges. */
 async function count(graph: Graph, plan: ChannelPlan, options: CalibrationOptions): Promise<Calibration> {
-  const values = observedValues(graph, options.recipe);
-  const views = viewsOf(plan);
+  const values = options.values ?? observedValues(graph, options.recipe);
+  const views = viewsOf(plan).filter(({ source }) => values.includes(source));
   const histograms = new Map([...values, ...views.map(({ name }) => name)].map((name) => [name, new Histogram(options.observer)]));
   const samples = await observe(
     graph,

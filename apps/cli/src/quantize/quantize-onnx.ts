@@ -34,8 +34,7 @@ export async function quantizeToOnnx(
   using outputs = await claimQuantized(path, flags, 'file', search);
   const source = await readModel(located.file);
   // Q/DQ pairs have one range for a value, so that the search must not judge by a model with better ones.
-  const made =
-    precision === 'int8' ? await quantizeModel(path, { ...flags, balance: false }, search) : await asked(precision, flags, search);
+  const made = precision === 'int8' ? await quantizeModel(path, flags, search) : await asked(precision, flags, search);
   refuseFailedSearch(made);
   const { recipe, ranges } = made;
   const { model, products, attentions, left } = ranges

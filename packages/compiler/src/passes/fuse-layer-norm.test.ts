@@ -6,6 +6,7 @@ import {
   fuseLayerNorm,
   fuseLayerNormFactored,
   lowerLayerNormalization,
+  multiplyLayerNorm,
 } from './fuse-layer-norm';
 import { mergeDuplicates } from './merge-duplicates';
 
@@ -202,6 +203,25 @@ describe('layer normalisation', () => {
     });
     expectUnchanged(absorbLayerNormScale, graph);
     expect(reasonsOf(absorbLayerNormScale, graph)).toEqual(['the LayerNorm has a scale or a bias already']);
+  });
+
+  const multiplied = (factors: number[]) => (b: GraphBuilder) => {
+    const norm = b.op('LayerNorm', [b.input('x', 'f32', ['batch', H]), b.weight([H], 2), b.weight([H], 3)], { epsilon: 1e-5 });
+    const product = b.op('Mul', [norm, b.constant({ dtype: 'f32', dims: [H], data: Float32Array.from(factors) })]);
+    return b.op('Add', [norm, product]);
+  };
+  it('makes a second norm of one times powers of two, exactly', () => {
+    const before = graphOf(multiplied([1, 0.5, 0.25, 2, 8, 1, 1, 2 ** -7]));
+    const after = run(multiplyLayerNorm, before);
+    expect(opsOf(after)).toEqual(['LayerNorm', 'LayerNorm', 'Add']);
+    expectSameOutputs(before, after, { maxAbs: 0 });
+  });
+  it('leaves a product by other factors', () => {
+    for (const factor of [3, -2, 0]) {
+      const graph = graphOf(multiplied([1, 0.5, 0.25, 2, factor, 1, 1, 1]));
+      expectUnchanged(multiplyLayerNorm, graph);
+      expect(reasonsOf(multiplyLayerNorm, graph)).toEqual(['a factor is no power of two']);
+    }
   });
 
   it('does not take a full tensor for a bias', () => {

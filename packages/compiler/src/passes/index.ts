@@ -20,6 +20,7 @@ export {
   fuseLayerNorm,
   fuseLayerNormFactored,
   lowerLayerNormalization,
+  multiplyLayerNorm,
 } from './fuse-layer-norm';
 export { fusePaddingMask } from './fuse-padding-mask';
 export { insertQuantization } from './insert-quantization';

@@ -49,6 +49,11 @@ export class OnnxEditor {
     return outputs;
   }
 
+  /** Puts nodes in front of `anchor` as if they had been in the file: others can be inserted in front of them. */
+  add(anchor: OnnxNode, nodes: readonly OnnxNode[]): void {
+    this.model.graph.nodes.splice(this.model.graph.nodes.indexOf(anchor), 0, ...nodes);
+  }
+
   /** The nodes that stand where `node` stood. */
   replace(node: OnnxNode, by: readonly OnnxNode[]): void {
     this.replaced.set(node, by);

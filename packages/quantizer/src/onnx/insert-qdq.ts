@@ -1,22 +1,26 @@
 import { EngineError } from '@neural-engine/core';
 import type { OnnxModel, OnnxNode } from '@neural-engine/onnx';
+import { divided, inputAxis, zeroed } from '../channels/matrix';
 import type { Range } from '../histogram';
+import type { ValueRange } from '../value-range';
 import { quantizeWeight, roundTiesEven } from '../weight';
 import { OnnxEditor } from './editor';
 import type { Found, OnnxProduct } from './find-products';
+import { insertPartProducts } from './part-products';
 
 /**
  * Static int8 as QuantizeLinear and DequantizeLinear around the file's own products: activations u8 with one scale and zero point, weights
  * s8 with one scale an output channel; of attentions, if any are to be coded, queries, keys and values s8 and probabilities u8 over
- * [0, 1]. Biases, sums and everything else stay f32.
+ * [0, 1]. Biases, sums and everything else stay f32. Ranges with multipliers or parts are written as products by constants and as products
+ * of some channels.
  *
  * @throws {EngineError} E_QUANT a range is missing.
  */
-export function insertQdq(source: OnnxModel, find: (model: OnnxModel) => Found, ranges: ReadonlyMap<string, Range>): OnnxModel {
+export function insertQdq(source: OnnxModel, find: (model: OnnxModel) => Found, ranges: ReadonlyMap<string, ValueRange>): OnnxModel {
   const editor = new OnnxEditor(source);
   const { products, attentions } = find(editor.model);
   const pairs = new Pairs(editor);
-  const rangeOf = (name: string): Range => {
+  const rangeOf = (name: string): ValueRange => {
     const range = ranges.get(name);
     if (!range) throw new EngineError('E_QUANT', 'quantize', `calibration found no range for "${name}"`, { where: name });
     return range;
@@ -28,9 +32,24 @@ export function insertQdq(source: OnnxModel, find: (model: OnnxModel) => Found, 
     }
     pairs.read(context, probabilities, { dtype: 'u8', scale: 1 / 255, zero: 0 });
   }
+  const done = new Map<string, OnnxProduct>();
   for (const product of products) {
-    pairs.read(product.node, product.node.inputs[0]!, unsignedCode(rangeOf(product.compiled.inputs[0]!)));
-    dequantizedWeight(editor, product);
+    const x = product.compiled.inputs[0]!;
+    const { balanced, parts, ...whole } = rangeOf(x);
+    const maker = done.get(x);
+    const part = parts && maker && insertPartProducts(editor, maker, product, parts.channels);
+    let used = product;
+    if (balanced) {
+      pairs.readBalanced(product.node, product.node.inputs[0]!, balanced.multipliers, unsignedCode(balanced.range));
+      used = { ...product, weight: divided(product.weight, inputAxis(product.transposed), balanced.multipliers) };
+    } else pairs.read(product.node, product.node.inputs[0]!, unsignedCode(part ? parts.rest : whole));
+    done.set(product.compiled.outputs[0]!, used);
+    if (part) {
+      pairs.read(part.reader.node, part.value, unsignedCode(parts.outliers));
+      for (const each of [part.maker, part.reader]) dequantizedWeight(editor, each);
+      used = { ...product, weight: zeroed(product.weight, inputAxis(product.transposed), parts.channels) };
+    }
+    dequantizedWeight(editor, used);
   }
   return editor.finish();
 }
@@ -63,6 +82,21 @@ class Pairs {
     let through = this.made.get(key);
     if (!through) {
       through = this.pair(this.firstReader(name), name, code);
+      this.made.set(key, through);
+    }
+    reader.inputs = reader.inputs.map((input) => (input === name ? through : input));
+  }
+
+  /** The same with the value times one multiplier a channel. */
+  readBalanced(reader: OnnxNode, name: string, multipliers: Float32Array, code: PairCode): void {
+    const key = `${name} balanced`;
+    let through = this.made.get(key);
+    if (!through) {
+      const { editor } = this;
+      const anchor = this.firstReader(name);
+      const factors = editor.initializer(`${name}_multipliers`, 'f32', [multipliers.length], multipliers);
+      const [balanced] = editor.insert(anchor, 'Mul', [name, factors], [`${name}_balanced`]);
+      through = this.pair(anchor, balanced!, code);
       this.made.set(key, through);
     }
     reader.inputs = reader.inputs.map((input) => (input === name ? through : input));

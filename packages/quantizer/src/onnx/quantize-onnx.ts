@@ -7,6 +7,7 @@ import { type CalibrationOptions, calibrate, type GraphRunner } from '../calibra
 import { calibrationGraph } from '../calibration-graph';
 import type { Range } from '../histogram';
 import { type Precision, requirePrecision } from '../precision';
+import { observedValues } from '../quantize-graph';
 import type { Recipe } from '../recipe';
 import { select } from '../select';
 import { findInOnnx } from './find-products';
@@ -28,7 +29,7 @@ export type OnnxRunner = (
 export interface QuantizeOnnxOptions {
   /** `int8`: static, as Q/DQ pairs; needs `calibration` and `run`. `dynamic-int8`, `bf16`: ranges found at run time, or none; need neither. */
   readonly precision: Exclude<Precision, 'fp32'>;
-  readonly calibration?: Omit<CalibrationOptions, 'run' | 'recipe'>;
+  readonly calibration?: Omit<CalibrationOptions, 'run' | 'recipe' | 'values'>;
   readonly run?: OnnxRunner;
   /** Products that stay f32, by the names that the engine gives them (`ne inspect`). */
   readonly recipe?: Recipe;
@@ -148,7 +149,8 @@ async function observe(model: OnnxModel, graph: Graph, { calibration, run, recip
     return { run: async (feeds) => ({ ...feeds, ...(await session.run(feeds)) }), close: () => session.close() };
   };
   // Activations stand beside their products in the file: values before them need no observing.
-  return calibrate(calibrationGraph(graph), { ...calibration, run: runner, ...(recipe ? { recipe } : {}) });
+  const observed = observedValues(calibrationGraph(graph), recipe);
+  return calibrate(graph, { ...calibration, run: runner, values: observed, ...(recipe ? { recipe } : {}) });
 }
 
 /** The model with more outputs. */

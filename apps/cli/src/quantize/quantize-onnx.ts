@@ -33,7 +33,6 @@ export async function quantizeToOnnx(
     throw new EngineError('E_USAGE', 'usage', `--precision ${precision} --output ${flags.output}: the source is that already`);
   using outputs = await claimQuantized(path, flags, 'file', search);
   const source = await readModel(located.file);
-  // Q/DQ pairs have one range for a value, so that the search must not judge by a model with better ones.
   const made = precision === 'int8' ? await quantizeModel(path, flags, search) : await asked(precision, flags, search);
   refuseFailedSearch(made);
   const { recipe, ranges } = made;

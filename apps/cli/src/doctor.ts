@@ -31,7 +31,7 @@ export function doctor(version: string): { rows: Row[]; facts: Record<string, un
       found: report.quota === null ? 'none' : `${report.quota} CPUs`,
       means: `a session has ${report.defaultThreads} threads by default`,
     },
-    { what: 'packed weights', found: cacheDirectory() ?? 'no folder', means: 'NE_CACHE_DIR moves them' },
+    { what: 'packed weights', found: cacheDirectory() ?? 'no folder', means: 'NE_CACHE_DIR moves them, NE_CACHE_BYTES limits them' },
   ];
   return {
     rows,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { EngineError } from '@neural-engine/core';
 import { ABI, isa } from '@neural-engine/kernels';
 import type { ModelOptions } from '@neural-engine/runtime';
 
@@ -12,6 +13,18 @@ export function cacheDirectory(): string | undefined {
   const base =
     process.env['XDG_CACHE_HOME'] || (process.env['HOME'] || homedir() ? join(process.env['HOME'] || homedir(), '.cache') : undefined);
   return base ? join(base, 'neural-engine') : undefined;
+}
+
+/** What the cache may hold unless `NE_CACHE_BYTES` says otherwise. */
+const CACHE_BYTES = 8 * 2 ** 30;
+
+/** The most bytes that all packed files together may have. @throws {EngineError} E_USAGE `NE_CACHE_BYTES` is no number of bytes. */
+export function cacheLimit(): number {
+  const given = process.env['NE_CACHE_BYTES'];
+  if (!given) return CACHE_BYTES;
+  if (!/^\d{1,15}$/.test(given))
+    throw new EngineError('E_USAGE', 'usage', `NE_CACHE_BYTES=${given}: expected a number of bytes`, { where: 'NE_CACHE_BYTES' });
+  return Number(given);
 }
 
 /** Raised when compiling or preparing changes what a packed file holds. */
@@ -38,5 +51,5 @@ export function packedFileFor(
     `abi ${ABI} form ${COMPILER_FORM} tier ${isa().tier} sparse ${options.sparse ?? 'auto'} ${options.sparseThreshold ?? ''} ` +
       `embeddings ${options.embeddings ?? 'f32'} ${options.variant ?? ''}`,
   );
-  return join(directory, `${hash.digest('hex').slice(0, 32)}.pack`);
+  return join(directory, `${hash.digest('hex').slice(0, 32)}.neweights`);
 }

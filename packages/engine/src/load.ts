@@ -11,7 +11,7 @@ import {
   type Session,
   type SessionOptions,
 } from '@neural-engine/runtime';
-import { packedFileFor } from './cache';
+import { cacheLimit, packedFileFor } from './cache';
 import { embeddingRows } from './embedding-rows';
 import { type Located, locate, type ModelSource } from './source';
 
@@ -98,13 +98,19 @@ export class LoadedModel {
  */
 export async function load(source: ModelSource, options: LoadOptions = {}): Promise<LoadedModel> {
   const located = locate(source);
-  const packedFile = options.packedFile ?? packedFileOf(located, options);
+  const cached = options.packedFile === undefined ? packedFileOf(located, options) : undefined;
+  const packedFile = options.packedFile ?? cached;
   if (packedFile) {
     const packed = await Model.fromPacked(packedFile, options);
     if (packed) return new LoadedModel(packed, located, options, true);
   }
   const graph = await compileLocated(located, options);
-  const model = await Model.fromGraph(graph, { ...options, ...(packedFile ? { packedFile } : {}) });
+  const model = await Model.fromGraph(graph, {
+    ...options,
+    ...(packedFile ? { packedFile } : {}),
+    // A folder of the caller's own is left alone.
+    ...(cached ? { packedFolderBytes: options.packedFolderBytes ?? cacheLimit() } : {}),
+  });
   return new LoadedModel(model, located, options, false);
 }
 

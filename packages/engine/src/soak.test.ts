@@ -114,7 +114,7 @@ describe('many runs, sessions and models', () => {
         if (i % 4) await other.close();
       }
       await runner;
-      const maps = readFileSync('/proc/self/maps', 'utf8').split('\\n').filter((line) => line.endsWith('.pack'));
+      const maps = readFileSync('/proc/self/maps', 'utf8').split('\\n').filter((line) => line.endsWith('.neweights'));
       console.log(wrong, maps.length > 0, maps.every((line) => /^\\S+ r--s /.test(line)));
       await session.close();`);
     expect([code, signal, out], err).toEqual([0, null, '0 true true\n']);

@@ -17,6 +17,8 @@ export interface ModelOptions {
   readonly embeddings?: 'f32' | 'int8';
   /** Packed weights are kept in this file and shared with every process that opens it; without it they stay in memory. */
   readonly packedFile?: string;
+  /** After packing, the longest unused packed files of that folder go until all together have no more bytes. Default: all stay. */
+  readonly packedFolderBytes?: number;
   /** Keep a private copy of the packed weights instead of mapping their file. */
   readonly copyWeights?: boolean;
 }
@@ -57,6 +59,7 @@ export class Model {
     const packed = kernels().packWeights(weights, {
       meta: serializePrepared(prepared),
       ...(options.packedFile ? { file: options.packedFile } : {}),
+      ...(options.packedFolderBytes === undefined ? {} : { cacheBytes: options.packedFolderBytes }),
       ...(options.copyWeights ? { copyWeights: true } : {}),
     });
     return new Model(prepared, packed);

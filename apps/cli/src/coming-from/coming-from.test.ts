@@ -146,7 +146,7 @@ describe('its environment', () => {
       expect([code, LINES.test(out)], err).toEqual([0, true]);
       expect(err).toContain('weights mapped, shared by every process that loads them, as INST_NUM=2 asks for');
     }
-    expect(readdirSync(join(folder, 'cache')).filter((name) => name.endsWith('.pack')).length).toBeGreaterThan(0);
+    expect(readdirSync(join(folder, 'cache')).filter((name) => name.endsWith('.neweights')).length).toBeGreaterThan(0);
   });
 
   it('DNNL_MAX_CPU_ISA caps the tier, unless NE_MAX_CPU_ISA does', () => {

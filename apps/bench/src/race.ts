@@ -13,12 +13,24 @@ export interface RaceOptions {
   readonly atLeast?: number;
   /** Default 400. */
   readonly atMost?: number;
-  /** Milliseconds of rest before each run: threads of a rival that wait by spinning go on for a while after its run, and would take a core from the next. Default 0. */
-  readonly restMs?: number;
+  /** Wait before each run until this process is {@link calm}. Default no. */
+  readonly calmFirst?: boolean;
 }
 
-/** Long enough for the pool of ONNX Runtime to stop spinning. */
-export const restFor = (threads: number): number => (threads > 1 ? 10 : 0);
+/**
+ * Waits until the threads of this process are at rest: those of a rival that wait by spinning go on for tens of milliseconds after its
+ * run, and would take a core from the next.
+ */
+export async function calm(): Promise<void> {
+  const window = 5;
+  for (let tries = 0; tries < 40; tries++) {
+    const before = process.cpuUsage();
+    const started = performance.now();
+    await setTimeout(window);
+    const { user, system } = process.cpuUsage(before);
+    if ((user + system) / 1000 < (performance.now() - started) / 5) return;
+  }
+}
 
 /** Milliseconds on the clock of one call. */
 export const timed =
@@ -35,14 +47,14 @@ export const timed =
  */
 export async function race(
   contestants: ReadonlyMap<string, Contestant>,
-  { seconds, atLeast = 5, atMost = 400, restMs = 0 }: RaceOptions,
+  { seconds, atLeast = 5, atMost = 400, calmFirst = false }: RaceOptions,
 ): Promise<Times> {
   const entries = [...contestants];
   const times = new Map<string, number[]>(entries.map(([name]) => [name, []]));
   const round = async (number: number, keep: boolean): Promise<void> => {
     for (let i = 0; i < entries.length; i++) {
       const [name, run] = entries[(i + number) % entries.length]!;
-      if (restMs > 0) await setTimeout(restMs);
+      if (calmFirst) await calm();
       const milliseconds = await run();
       if (keep) times.get(name)!.push(milliseconds);
     }

@@ -4,7 +4,7 @@ import type { Context, SectionSpec } from '../context';
 import { bodyFeeds, ortBodyFeeds, tokenFeeds } from '../feeds';
 import { barOf } from '../goals';
 import { DEMO, openBody } from '../models';
-import { type Contestant, fastestOf, median, minimum, pairedRatio, race, restFor, timed } from '../race';
+import { type Contestant, fastestOf, median, minimum, pairedRatio, race, timed } from '../race';
 import type { Row, Section } from '../record';
 
 const CASES = [
@@ -76,7 +76,7 @@ const against = (threads: number) =>
             form,
             timed(() => peer.run(theirs)),
           );
-        const times = await race(contestants, { seconds: quick ? 3 : 12, atLeast: quick ? 3 : 5, restMs: restFor(threads) });
+        const times = await race(contestants, { seconds: quick ? 3 : 12, atLeast: quick ? 3 : 5, calmFirst: threads > 1 });
         const best = fastestOf(times, INT8_FORMS) as (typeof INT8_FORMS)[number];
         for (const { name, figure } of contenders) {
           const mine = times.get(name)!;

@@ -4,7 +4,7 @@ import type { Context, SectionSpec } from '../context';
 import { ortTokenFeeds, tokenFeeds } from '../feeds';
 import { barOf } from '../goals';
 import { openPeer } from '../models';
-import { type Contestant, median, minimum, pairedRatio, race, restFor, timed } from '../race';
+import { type Contestant, median, minimum, pairedRatio, race, timed } from '../race';
 import type { Row, Section } from '../record';
 
 /** The same fp32 file here, dense and sparse, and in ONNX Runtime. */
@@ -37,7 +37,7 @@ const against = (threads: number) =>
             'ort',
             timed(() => peer.run(theirs)),
           );
-          const times = await race(contestants, { seconds: quick ? 2.5 : 8, atLeast: quick ? 2 : 4, restMs: restFor(threads) });
+          const times = await race(contestants, { seconds: quick ? 2.5 : 8, atLeast: quick ? 2 : 4, calmFirst: threads > 1 });
           for (const [name] of sessions) {
             rows.push({
               what: `${name}, batch ${batch}, ${seqLen} tokens`,

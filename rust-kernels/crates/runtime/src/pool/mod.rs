@@ -5,12 +5,14 @@
 
 mod barrier;
 mod event;
+mod spread;
 
 pub use barrier::Barrier;
 pub use event::Event;
 
-use crate::sys::affinity::{allowed_cpus, pin_to};
+use crate::sys::affinity::{ThreadId, allowed_cpus, pin_to};
 use crate::sys::numa::bind_thread;
+use spread::Spread;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,6 +41,8 @@ pub struct Team {
     shared: Arc<Shared>,
     done: Arc<Barrier>,
     workers: Vec<JoinHandle<()>>,
+    /// Where threads are not pinned and each can have a CPU.
+    spread: Option<Spread>,
     spin: bool,
     bound: bool,
 }
@@ -64,12 +68,16 @@ impl Team {
         let bound = options.node.is_some_and(bind_thread);
         let shared = Arc::new(Shared { start: Event::new(spin), job: Mutex::new(None), stop: AtomicBool::new(false) });
         let mut ready = Vec::new();
+        let (tell, told) = std::sync::mpsc::channel();
         // Workers learn the barrier only when it is known how many of them there are.
         for thread in 1..options.threads {
             let (send, receive) = std::sync::mpsc::channel::<Arc<Barrier>>();
-            let (shared, cores, node) = (shared.clone(), options.cores.clone(), options.node);
+            let (shared, cores, node, tell) = (shared.clone(), options.cores.clone(), options.node, tell.clone());
             let body = move || {
                 pin(&cores, thread);
+                // Gone only when the team could not be built.
+                let _ = tell.send(ThreadId::current());
+                drop(tell);
                 // Refused here means slower, never wrong.
                 let _ = node.map(bind_thread);
                 if let Ok(done) = receive.recv() {
@@ -87,8 +95,10 @@ impl Team {
             let _ = send.send(done.clone());
             handle
         };
-        let workers = ready.into_iter().map(start).collect();
-        Team { shared, done, workers, spin, bound }
+        let workers: Vec<_> = ready.into_iter().map(start).collect();
+        drop(tell);
+        let spread = (spin && options.cores.is_empty() && !workers.is_empty()).then(|| Spread::new(told.iter().collect()));
+        Team { shared, done, workers, spread, spin, bound }
     }
 
     /// Threads there are, the leader included.
@@ -116,6 +126,9 @@ impl Team {
         // panic of `job(0)` is held back until then.
         let job_ref = JobRef(unsafe { std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), *const Job>(job) });
         *self.shared.job.lock().unwrap_or_else(PoisonError::into_inner) = Some(job_ref);
+        if let Some(spread) = &mut self.spread {
+            spread.follow();
+        }
         self.shared.start.advance();
         let result = catch_unwind(AssertUnwindSafe(|| job(0)));
         self.done.wait(|| {});

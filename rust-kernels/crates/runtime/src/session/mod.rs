@@ -6,7 +6,7 @@ mod tests;
 use crate::error::{ErrorCode, Result, RuntimeError, panic_message};
 use crate::exec::{Profile, RunIo, Runner};
 use crate::pool::{Event, TeamOptions};
-use crate::sys::{memory::Memory, numa, topology};
+use crate::sys::{affinity, memory::Memory, numa, topology};
 use crate::validate::{Prepared, buffers::staging_bytes};
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -111,7 +111,9 @@ impl Session {
         if !(1..=MAX_THREADS).contains(&threads) {
             return Err(RuntimeError::new(ErrorCode::Usage, format!("threads: expected 1 to {MAX_THREADS}, got {threads}")));
         }
-        let shared = Arc::new(Shared { queue: Mutex::default(), arrivals: Event::default(), notify: Box::new(notify) });
+        // With one CPU, a leader that spins keeps the caller from queueing what it waits for.
+        let arrivals = Event::new(affinity::allowed_cpus().len() > 1);
+        let shared = Arc::new(Shared { queue: Mutex::default(), arrivals, notify: Box::new(notify) });
         let team = TeamOptions { threads, cores: options.cores.clone(), node: options.node };
         let (send, receive) = std::sync::mpsc::channel();
         let body = {

@@ -19,17 +19,49 @@ pub fn allowed_cpus() -> Vec<usize> {
 
 /// Pins the calling thread to one logical CPU; false when the system refuses.
 pub fn pin_to(cpu: usize) -> bool {
+    ThreadId(0).restrict(&[cpu])
+}
+
+/// The logical CPU that the calling thread is on just now; `None` where the system does not say.
+pub fn current_cpu() -> Option<usize> {
     #[cfg(target_os = "linux")]
-    {
-        let mut mask = vec![0u64; (cpu / 64 + 1).max(size_of::<libc::cpu_set_t>() / 8)];
-        mask[cpu / 64] |= 1 << (cpu % 64);
-        // SAFETY: `mask` is readable for the length given.
-        unsafe { libc::sched_setaffinity(0, mask.len() * 8, mask.as_ptr().cast()) == 0 }
-    }
+    // SAFETY: takes nothing and only returns a number.
+    return usize::try_from(unsafe { libc::sched_getcpu() }).ok();
     #[cfg(not(target_os = "linux"))]
-    {
-        let _ = cpu;
-        false
+    None
+}
+
+/// A thread as the system numbers it; 0 is the one that asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThreadId(i32);
+
+impl ThreadId {
+    /// The calling thread.
+    pub fn current() -> ThreadId {
+        #[cfg(target_os = "linux")]
+        // SAFETY: takes nothing and only returns a number.
+        return ThreadId(unsafe { libc::gettid() });
+        #[cfg(not(target_os = "linux"))]
+        ThreadId(0)
+    }
+
+    /// Lets the thread run on these logical CPUs only; false when the system refuses. A thread that is not there any more is refused.
+    pub fn restrict(self, cpus: &[usize]) -> bool {
+        #[cfg(target_os = "linux")]
+        {
+            let Some(highest) = cpus.iter().max() else { return false };
+            let mut mask = vec![0u64; (highest / 64 + 1).max(size_of::<libc::cpu_set_t>() / 8)];
+            for cpu in cpus {
+                mask[cpu / 64] |= 1 << (cpu % 64);
+            }
+            // SAFETY: `mask` is readable for the length given.
+            unsafe { libc::sched_setaffinity(self.0, mask.len() * 8, mask.as_ptr().cast()) == 0 }
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = cpus;
+            false
+        }
     }
 }
 
@@ -42,6 +74,28 @@ mod tests {
         let cpu = *allowed_cpus().last().unwrap();
         let seen = std::thread::spawn(move || (pin_to(cpu), allowed_cpus())).join().unwrap();
         assert_eq!(seen, (true, vec![cpu]));
+    }
+
+    #[test]
+    fn a_thread_can_be_kept_from_a_cpu_by_another() {
+        let allowed = allowed_cpus();
+        let (away, rest) = allowed.split_first().unwrap();
+        if rest.is_empty() {
+            return println!("not tested: only one CPU is allowed");
+        }
+        let (tell, told) = std::sync::mpsc::channel();
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            tell.send(ThreadId::current()).unwrap();
+            gone.recv().unwrap();
+            (allowed_cpus(), current_cpu().unwrap())
+        });
+        assert!(told.recv().unwrap().restrict(rest));
+        go.send(()).unwrap();
+        let (seen, on) = thread.join().unwrap();
+        assert_eq!(seen, rest);
+        assert_ne!(on, *away);
+        assert_eq!(allowed_cpus(), allowed, "the thread that asked stays as it was");
     }
 
     #[test]

@@ -65,7 +65,7 @@ async function main(): Promise<void> {
   );
   const isWhole = SECTIONS.every((section) => chosen.includes(section));
   if (!isWhole && !values.record) return;
-  const path = writeRecord(fileURLToPath(new URL('../records/', import.meta.url)), facts, sections);
+  const path = await writeRecord(fileURLToPath(new URL('../records/', import.meta.url)), facts, sections);
   process.stderr.write(`recorded in ${path}\n`);
 }
 

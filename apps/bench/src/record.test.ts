@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -49,8 +49,8 @@ describe('a record', () => {
     expect(lines).toContain('| speed | 2 × | ≥ 3 | ≥ 5 | **missed** |');
     expect(lines).toContain('| speed | not measured (no such CPU) | ≤ 1 |  |  |');
   });
-  it('is kept as markdown, JSON and pictures that it names', () => {
-    const path = writeRecord(folder, facts, sections);
+  it('is kept as markdown, JSON and pictures that it names', async () => {
+    const path = await writeRecord(folder, facts, sections);
     expect(path).toBe(join(folder, '2026-01-02-avx2.md'));
     expect(readFileSync(path, 'utf8')).toContain('![Speed](2026-01-02-avx2-speed.svg)');
     expect(existsSync(join(folder, '2026-01-02-avx2-speed.svg'))).toBe(true);
@@ -59,6 +59,10 @@ describe('a record', () => {
       commit: 'abc',
       sections: [{ title: 'Speed', pictures: ['2026-01-02-avx2-speed.svg'] }],
     });
+    const both = await Promise.allSettled([writeRecord(folder, facts, sections), writeRecord(folder, facts, sections)]);
+    expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    expect(both[1]).toMatchObject({ reason: { code: 'E_LOCKED' } });
+    expect(readdirSync(folder).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 });
 

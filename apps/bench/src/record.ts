@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { OutputLock, saveFile } from '@neural-engine/core';
 import { isa } from '@neural-engine/kernels';
 import type { Bar } from './goals';
 
@@ -84,18 +85,25 @@ export function markdownOf(facts: MachineFacts, sections: readonly Section[]): s
   return lines.join('\n');
 }
 
-/** Keeps sections as markdown, JSON and pictures. @returns the path of the markdown. */
-export function writeRecord(folder: string, facts: MachineFacts, sections: readonly Section[]): string {
+/**
+ * Keeps sections as markdown, JSON and pictures, in place of a record of that day and tier. @returns the path of the markdown.
+ *
+ * @throws {EngineError} E_LOCKED another run writes that record.
+ */
+export async function writeRecord(folder: string, facts: MachineFacts, sections: readonly Section[]): Promise<string> {
   mkdirSync(folder, { recursive: true });
   const name = `${facts.date}-${facts.tier}${facts.quick ? '-quick' : ''}`;
+  const path = join(folder, `${name}.md`);
+  // Who has the page has the files beside it.
+  using lock = OutputLock.take(path);
   const renamed = sections.map((section) => ({
     ...section,
     pictures: (section.pictures ?? []).map(({ name: picture, svg }) => ({ name: `${name}-${picture}.svg`, svg })),
   }));
-  for (const { pictures } of renamed) for (const picture of pictures) writeFileSync(join(folder, picture.name), picture.svg);
+  const force = true;
+  for (const { pictures } of renamed) for (const picture of pictures) await saveFile(join(folder, picture.name), picture.svg, { force });
   const stored = renamed.map(({ pictures, ...section }) => ({ ...section, pictures: pictures.map((picture) => picture.name) }));
-  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify({ schemaVersion: 2, ...facts, sections: stored }, null, 2)}\n`);
-  const path = join(folder, `${name}.md`);
-  writeFileSync(path, `${markdownOf(facts, renamed)}\n`);
+  await saveFile(join(folder, `${name}.json`), `${JSON.stringify({ schemaVersion: 2, ...facts, sections: stored }, null, 2)}\n`, { force });
+  await saveFile(path, `${markdownOf(facts, renamed)}\n`, { force, lock });
   return path;
 }

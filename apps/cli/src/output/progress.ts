@@ -28,9 +28,17 @@ export function progress(title: string, total: number, show = process.stderr.isT
     barIncompleteChar: '░',
     barsize: 28,
     hideCursor: true,
+    // Its own handlers of signals would keep the process alive.
+    gracefulExit: false,
     clearOnComplete: true,
     stream: process.stderr,
   });
+  // Also when a signal ends the process: a terminal without its cursor is a nuisance.
+  const stop = (): void => {
+    process.off('exit', stop);
+    bar.stop();
+  };
+  process.on('exit', stop);
   bar.start(total, 0);
-  return { update: (done) => bar.update(done), stop: () => bar.stop() };
+  return { update: (done) => bar.update(done), stop };
 }

@@ -19,7 +19,7 @@ export function machine(): Machine {
   return features.includes('avx512vnni') && /AMD/.test(cpu) ? 'zen4' : 'other';
 }
 
-const atLeast = (floor: number, goal?: number): Bar => ({ kind: '>=', floor, ...(goal === undefined ? {} : { goal }) });
+export const atLeast = (floor: number, goal?: number): Bar => ({ kind: '>=', floor, ...(goal === undefined ? {} : { goal }) });
 export const atMost = (floor: number): Bar => ({ kind: '<=', floor });
 
 /** Bars by figure and machine. DistilBERT-base shapes, 80% zeros unless said, one core unless said. */

@@ -36,7 +36,7 @@ function chosenSections(): readonly SectionSpec[] {
   if (unknown)
     throw new EngineError('E_USAGE', 'usage', `there is no section "${unknown}": ${SECTIONS.map(({ name }) => name).join(', ')}`);
   if (positionals.length > 0) return SECTIONS.filter(({ name }) => positionals.includes(name));
-  return SECTIONS;
+  return SECTIONS.filter(({ onDemand }) => !onDemand);
 }
 
 async function main(): Promise<void> {
@@ -63,9 +63,11 @@ async function main(): Promise<void> {
   process.stderr.write(
     `${((Date.now() - started) / 60_000).toFixed(1)} minutes; ${count('met')} bars met, ${count('floor met')} at their floor, ${count('missed')} missed\n`,
   );
-  const isWhole = SECTIONS.every((section) => chosen.includes(section));
+  const isWhole = SECTIONS.every((section) => section.onDemand || chosen.includes(section));
   if (!isWhole && !values.record) return;
-  const path = await writeRecord(fileURLToPath(new URL('../records/', import.meta.url)), facts, sections);
+  // A record of some sections is not that of all.
+  const part = isWhole ? '' : `-${chosen.map(({ name }) => name).join('-')}`;
+  const path = await writeRecord(fileURLToPath(new URL('../records/', import.meta.url)), facts, sections, part);
   process.stderr.write(`recorded in ${path}\n`);
 }
 

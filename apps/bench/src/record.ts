@@ -86,13 +86,13 @@ export function markdownOf(facts: MachineFacts, sections: readonly Section[]): s
 }
 
 /**
- * Keeps sections as markdown, JSON and pictures, in place of a record of that day and tier. @returns the path of the markdown.
+ * Keeps sections as markdown, JSON and pictures, in place of a record of that day, tier and `part`. @returns the path of the markdown.
  *
  * @throws {EngineError} E_LOCKED another run writes that record.
  */
-export async function writeRecord(folder: string, facts: MachineFacts, sections: readonly Section[]): Promise<string> {
+export async function writeRecord(folder: string, facts: MachineFacts, sections: readonly Section[], part = ''): Promise<string> {
   mkdirSync(folder, { recursive: true });
-  const name = `${facts.date}-${facts.tier}${facts.quick ? '-quick' : ''}`;
+  const name = `${facts.date}-${facts.tier}${part}${facts.quick ? '-quick' : ''}`;
   const path = join(folder, `${name}.md`);
   // Who has the page has the files beside it.
   using lock = OutputLock.take(path);

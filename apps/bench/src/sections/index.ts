@@ -1,4 +1,5 @@
 import type { SectionSpec } from '../context';
+import { accuracySection } from './accuracy';
 import { bodies } from './bodies';
 import { chart } from './chart';
 import { costsSection } from './costs';
@@ -24,4 +25,5 @@ export const SECTIONS: readonly SectionSpec[] = [
   instancesSection,
   poolSection,
   peersSection,
+  accuracySection,
 ];

@@ -129,11 +129,11 @@ pub struct Region {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Units {
-    /// One unit is `group` consecutive panels of a space; every step is a panel step of that space.
+    /// One unit is up to `group` consecutive panels of a space; every step is a panel step of that space.
     Panels {
         /// Index into `spaces`.
         space: usize,
-        /// Panels in a unit, 1 to 4.
+        /// Most panels in a unit, 1 to 4.
         group: usize,
     },
     /// A single linear or attention step over all panels, split by output rows or heads: for few panels and many threads.

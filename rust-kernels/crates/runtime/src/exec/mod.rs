@@ -246,11 +246,12 @@ impl Run<'_> {
         match *division {
             Division::Panels { space, group } => {
                 let map = step::read_lock(&self.spaces[space]);
-                let panels = map.panels();
-                let units = panels.div_ceil(group);
-                self.note_units(index, thread, units);
-                for unit in share(units, thread, self.threads) {
-                    let unit = unit * group..panels.min((unit + 1) * group);
+                // Panels are shared, not units: three units of two panels would keep one of two threads busy twice as long as the other.
+                let of = |thread| share(map.panels(), thread, self.threads);
+                self.note_units(index, thread, (0..self.threads).map(|thread| of(thread).len().div_ceil(group)).sum());
+                let own = of(thread);
+                for start in own.clone().step_by(group) {
+                    let unit = start..own.end.min(start + group);
                     for (number, op) in ops.iter().enumerate() {
                         let start = self.recorder.as_ref().map(|_| Instant::now());
                         thread_state.panel_step(op, &map, unit.clone())?;
@@ -293,7 +294,7 @@ impl Run<'_> {
 /// Whether a region has work for one thread only.
 fn is_solo(prepared: &Prepared, region: &PreparedRegion, threads: usize) -> bool {
     match region.division {
-        Division::Panels { space, group } => threads == 1 || prepared.declared.spaces[space].max_panels() <= group,
+        Division::Panels { space, .. } => threads == 1 || prepared.declared.spaces[space].max_panels() <= 1,
         Division::Split { .. } => threads == 1,
         Division::Whole => match &region.ops[..] {
             [Op::Generic { op, .. }] => op.parts(threads) <= 1,

@@ -31,11 +31,11 @@ pub(crate) const MAX_OPERANDS: usize = 64;
 /// How a checked region is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Division {
-    /// Units of `group` panels of a space.
+    /// Units of up to `group` panels of a space.
     Panels {
         /// The space.
         space: usize,
-        /// Panels of a unit.
+        /// Most panels of a unit.
         group: usize,
     },
     /// Output rows or heads of one step, over all panels of a space.

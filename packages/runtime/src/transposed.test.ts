@@ -69,4 +69,17 @@ describe('a transposed graph', () => {
     );
     expect(got).toEqual(expected);
   });
+
+  it('says which value it cannot give back as rows', async () => {
+    const session = await (await Model.fromGraph(sample())).session();
+    const feeds = { x: f32([1, 3, WIDTH], wave(3 * WIDTH, 1)) };
+    await expect(session.run(feeds, { taps: ['b_u8'] })).rejects.toMatchObject({
+      code: 'E_UNSUPPORTED',
+      where: 'b_u8',
+      message: expect.stringContaining('kept as 8-bit codes'),
+    });
+    // The session goes on, and the value it is made from can be had.
+    expect(Object.keys(await session.run(feeds, { taps: ['b'] }))).toEqual(['c', 'd', 'b']);
+    await session.close();
+  });
 });

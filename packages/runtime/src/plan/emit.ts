@@ -1,4 +1,4 @@
-import { elementCount } from '@neural-engine/core';
+import { EngineError, elementCount } from '@neural-engine/core';
 import type { BufferSpec, Port, Region, Step, Units } from '@neural-engine/kernels';
 import type { GenericLowering } from '../lower/generic/types';
 import type { Prepared, PreparedNode } from '../prepare/prepared';
@@ -246,10 +246,22 @@ class Emitter {
     return buffer;
   }
 
-  /** The panels of a value as f32; those of bf16 are widened into a copy. */
+  /**
+   * The panels of a value as f32; those of bf16 are widened into a copy.
+   *
+   * @throws {EngineError} E_UNSUPPORTED the value is kept as 8-bit codes, which only the products read.
+   */
   private asF32(name: string, chain: PanelChain): number {
     const x = this.panelBuffers.get(name)!;
     const { features, dtype, component } = this.prepared.panels.get(name)!;
+    if (dtype === 'u8' || dtype === 's8') {
+      throw new EngineError(
+        'E_UNSUPPORTED',
+        'plan',
+        `value "${name}" is kept as 8-bit codes between two products and cannot be returned; ask for the value it is quantised from, or for one behind the product that reads it`,
+        { where: name },
+      );
+    }
     if (dtype !== 'bf16') return x;
     const { panels, group } = this.spaces[component]!;
     const y = this.storage.buffer(this.storage.panels(features, 'f32', panels, group), 'f32', { panels: { space: component, features } });

@@ -24,8 +24,8 @@ if (!hasShared) console.info('quantised files of the golden and demo models: not
 
 type Outputs = Record<string, Tensor>;
 
-async function ours(model: OnnxModel, feeds: Outputs): Promise<Outputs> {
-  const session = await (await load(model, { cache: false })).session({ threads: 1 });
+async function ours(model: OnnxModel, feeds: Outputs, patternSwitch: Record<string, boolean> = {}): Promise<Outputs> {
+  const session = await (await load(model, { cache: false, patternSwitch })).session({ threads: 1 });
   const outputs = await session.run(feeds);
   await session.close();
   return outputs;
@@ -168,33 +168,82 @@ describe.runIf(hasShared)('quantised models', () => {
     return { dtype, dims, data: viewBytes(dtype, new Uint8Array(bytes.subarray(start))) };
   };
 
-  it.each(['small128', 'd384', 'bert256'])('%s: nearer to fp32 than ONNX Runtime, and near to both', async (name) => {
-    const model = await readModel(join(golden, name, 'model-int8-qdq.onnx'));
-    const [got, int8, fp32]: number[][] = [[], [], []];
-    for (const shape of ['b1s17', 'b1s64', 'b2s32']) {
-      const feed = (input: string): Tensor => {
-        const { dims, data } = npy(join(golden, name, 'inputs', `${shape}.${input}.npy`));
-        return { dtype: 's64', dims, data: BigInt64Array.from(data as Int32Array, BigInt) };
-      };
-      const feeds = Object.fromEntries(model.graph.inputs.map(({ name: input }) => [input, feed(input)]));
-      const mask = feeds['attention_mask']!.data;
-      const outputs = await ours(model, feeds);
-      const columns = model.graph.outputs.map(({ name: output }) => outputs[output]!.data as Float32Array);
-      const recorded = (kind: string): Float32Array => npy(join(golden, name, 'outputs', `${kind}.${shape}.npy`)).data as Float32Array;
-      // Start and end logits lie beside each other in the record. Positions of padding carry no meaning.
-      const [want, exact] = [recorded('onnxruntime-int8'), recorded('onnxruntime-fp32')];
-      for (let i = 0; i < want.length; i++) {
-        if (columns.length === 2 && Number(mask[i >> 1]) === 0) continue;
-        got!.push(columns.length === 2 ? columns[i % 2]![i >> 1]! : columns[0]![i]!);
-        int8!.push(want[i]!);
-        fp32!.push(exact[i]!);
+  /** What a file codes: also what products give (ONNX Runtime's default), inputs and residuals, or what products multiply alone. */
+  const CODED = ['inputs, residuals and results', 'inputs and residuals', 'inputs'] as const;
+  type Coded = (typeof CODED)[number];
+
+  /** The same file with fewer pairs of Q/DQ. */
+  function recoded(model: OnnxModel, coded: Coded): OnnxModel {
+    const { graph } = model;
+    const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+    const source = (name: string, op: string): string | undefined => {
+      const node = producers.get(name);
+      return node?.opType === op ? node.inputs[0] : undefined;
+    };
+    const uncoded = (input: string, reader: string): string => {
+      const original = source(source(input, 'DequantizeLinear') ?? '', 'QuantizeLinear');
+      const producer = producers.get(original ?? '')?.opType;
+      const dropped = producer === 'MatMul' || (coded === 'inputs' && producer === 'Add' && reader === 'Add');
+      return original !== undefined && dropped ? original : input;
+    };
+    if (coded === CODED[0]) return model;
+    const nodes = graph.nodes.map((node) => ({ ...node, inputs: node.inputs.map((input) => uncoded(input, node.opType)) }));
+    expect(nodes).not.toEqual(graph.nodes);
+    return { ...model, graph: { ...graph, nodes } };
+  }
+
+  /** Every Q/DQ pair is computed as it is written, none is fused into a product: how the import is checked without what fusing leaves out. */
+  const AS_WRITTEN = { 'collect-quantization': false, 'fuse-padding-mask': false };
+
+  describe.each(['small128', 'd384', 'bert256'])('%s', (name) => {
+    /** Cosines over all tokens of all inputs: with ONNX Runtime on the same file, with fp32, and of ONNX Runtime with fp32. */
+    async function cosines(coded: Coded, patternSwitch?: Record<string, boolean>) {
+      const model = recoded(await readModel(join(golden, name, 'model-int8-qdq.onnx')), coded);
+      const record = { [CODED[0]]: 'onnxruntime-int8', [CODED[1]]: 'onnxruntime-int8-noout', [CODED[2]]: undefined }[coded];
+      const [got, int8, fp32]: number[][] = [[], [], []];
+      for (const shape of ['b1s17', 'b1s64', 'b2s32']) {
+        const feed = (input: string): Tensor => {
+          const { dims, data } = npy(join(golden, name, 'inputs', `${shape}.${input}.npy`));
+          return { dtype: 's64', dims, data: BigInt64Array.from(data as Int32Array, BigInt) };
+        };
+        const feeds = Object.fromEntries(model.graph.inputs.map(({ name: input }) => [input, feed(input)]));
+        const mask = feeds['attention_mask']!.data;
+        const names = model.graph.outputs.map(({ name: output }) => output);
+        // Start and end logits lie beside each other in the record. Positions of padding carry no meaning.
+        const meant = (values: Float32Array): Float32Array => values.filter((_, i) => names.length === 1 || Number(mask[i >> 1]) !== 0);
+        const beside = (outputs: Outputs): Float32Array => {
+          const columns = names.map((output) => outputs[output]!.data as Float32Array);
+          return Float32Array.from({ length: columns.length * columns[0]!.length }, (_, i) => {
+            return columns[i % columns.length]![Math.floor(i / columns.length)]!;
+          });
+        };
+        const recorded = (kind: string): Float32Array => npy(join(golden, name, 'outputs', `${kind}.${shape}.npy`)).data as Float32Array;
+        got!.push(...meant(beside(await ours(model, feeds, patternSwitch))));
+        int8!.push(...meant(record ? recorded(record) : beside(await theirs(model, feeds))));
+        fp32!.push(...meant(recorded('onnxruntime-fp32')));
       }
+      const [x, y, z] = [got, int8, fp32].map((data) => ({ dtype: 'f32' as const, dims: [data!.length], data: Float32Array.from(data!) }));
+      return { toOrt: cosine(x!, y!), toFp32: cosine(x!, z!), ortToFp32: cosine(y!, z!) };
     }
-    const [x, y, z] = [got, int8, fp32].map((data) => ({ dtype: 'f32' as const, dims: [data!.length], data: Float32Array.from(data!) }));
-    expect(cosine(x!, z!)).toBeGreaterThan(0.999);
-    expect(cosine(x!, z!)).toBeGreaterThan(cosine(y!, z!));
-    // ONNX Runtime also rounds what products give and what attention reads, which the engine keeps in f32.
-    expect(cosine(x!, y!)).toBeGreaterThan(0.998);
+
+    // Measured: 0.99997, 0.99977 and 0.99991 as the files are; 0.99987 and above with fewer codes. ONNX Runtime with its optimisations and
+    // without them is 0.99997, 0.99987 and 1.00000 from itself: a value near the edge of two codes falls either way.
+    it.each(CODED)('computed as written, %s coded: as ONNX Runtime', async (coded) => {
+      const { toOrt } = await cosines(coded, AS_WRITTEN);
+      expect(toOrt).toBeGreaterThan(0.9995);
+    });
+
+    // Fused, what products give and what residual sums read stays f32 where the file rounds it. That is one product with its bias, activation
+    // and residual instead of several passes, and nearer to fp32: 0.99989, 0.99952 and 0.99983, where ONNX Runtime is at 0.99954, 0.99881 and
+    // 0.99924. From ONNX Runtime it is as far as those roundings reach: 0.99948, 0.99857 and 0.99909; 0.99961, 0.99893 and 0.99947 where
+    // results are not coded; 0.99988, 0.99934 and 0.99976 where residuals are not either. ONNX Runtime is 0.99962, 0.99861 and 0.99912 from
+    // itself on the first two of these files.
+    it.each(CODED)('fused, %s coded: near to ONNX Runtime, and no farther from fp32', async (coded) => {
+      const { toOrt, toFp32, ortToFp32 } = await cosines(coded);
+      expect(toOrt).toBeGreaterThan(coded === 'inputs' ? 0.999 : 0.998);
+      expect(toFp32).toBeGreaterThan(0.999);
+      expect(toFp32).toBeGreaterThan(ortToFp32);
+    });
   });
 
   it('answers with the demo int8 model as ONNX Runtime does', async () => {

@@ -17,19 +17,21 @@ export interface RaceOptions {
   readonly calmFirst?: boolean;
 }
 
+/** CPUs that this process used in the next 5 ms. */
+async function load(): Promise<number> {
+  const before = process.cpuUsage();
+  const started = performance.now();
+  await setTimeout(5);
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000 / (performance.now() - started);
+}
+
 /**
- * Waits until the threads of this process are at rest: those of a rival that wait by spinning go on for tens of milliseconds after its
- * run, and would take a core from the next.
+ * Waits until the threads of this process are at rest, for a fifth of a second at most: those of a rival that wait by spinning go on for
+ * tens of milliseconds after its run, and would take a core from the next.
  */
-export async function calm(): Promise<void> {
-  const window = 5;
-  for (let tries = 0; tries < 40; tries++) {
-    const before = process.cpuUsage();
-    const started = performance.now();
-    await setTimeout(window);
-    const { user, system } = process.cpuUsage(before);
-    if ((user + system) / 1000 < (performance.now() - started) / 5) return;
-  }
+export async function calm(loadNow: () => Promise<number> = load): Promise<void> {
+  for (let tries = 0; tries < 40 && (await loadNow()) > 0.2; tries++);
 }
 
 /** Milliseconds on the clock of one call. */

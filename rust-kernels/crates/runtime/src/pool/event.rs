@@ -23,12 +23,6 @@ pub struct Event {
     wake: Condvar,
 }
 
-impl Default for Event {
-    fn default() -> Self {
-        Event::new(true)
-    }
-}
-
 impl Event {
     /// At 0. Without `spin` waiters park at once: right where there are more threads than CPUs to run them.
     pub fn new(spin: bool) -> Self {
@@ -108,7 +102,7 @@ mod tests {
     #[test]
     fn a_waiter_sees_what_was_written_before_the_event() {
         // Two threads take turns; a lost wake-up hangs, a missing fence shows an old number.
-        let (ping, pong) = (Event::default(), Event::default());
+        let (ping, pong) = (Event::new(true), Event::new(true));
         let shared = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             scope.spawn(|| {

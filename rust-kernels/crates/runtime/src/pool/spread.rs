@@ -22,12 +22,17 @@ impl Spread {
 
     /// Called by the leader before each job: where it has moved, the workers' CPUs change. Costs a look at the CPU's number otherwise.
     pub fn follow(&mut self) {
-        let here = current_cpu();
-        if here.is_none() || here == self.avoided {
-            return;
+        if let Some(here) = current_cpu()
+            && self.avoided != Some(here)
+        {
+            // Asked anew, because the mask of a running process can be changed from outside.
+            self.keep_off(here, &allowed_cpus());
         }
-        // Asked anew, because the mask of a running process can be changed from outside.
-        let others: Vec<usize> = allowed_cpus().into_iter().filter(|cpu| Some(*cpu) != here).collect();
+    }
+
+    /// Leaves the workers all of `allowed` but one CPU, if that is enough for them.
+    fn keep_off(&mut self, cpu: usize, allowed: &[usize]) {
+        let others: Vec<usize> = allowed.iter().copied().filter(|&other| other != cpu).collect();
         if others.len() < self.workers.len() {
             return;
         }
@@ -35,43 +40,59 @@ impl Spread {
             // A refusal leaves the worker where the system puts it: slower, never wrong.
             worker.restrict(&others);
         }
-        self.avoided = here;
+        self.avoided = Some(cpu);
     }
 }
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::super::{Team, TeamOptions};
     use super::*;
-    use std::sync::Mutex;
+    use std::sync::mpsc::channel;
 
     #[test]
-    fn workers_give_way_to_a_leader_that_moves() {
+    fn workers_give_way_to_a_leader_wherever_it_moves() {
         let allowed = allowed_cpus();
         if allowed.len() < 2 {
             return println!("not tested: only one CPU is allowed");
         }
-        // A thread of its own, because its mask is changed.
-        std::thread::spawn(move || {
-            let mut team = Team::start(&TeamOptions { threads: 2, ..TeamOptions::default() });
-            for round in 0..20 {
-                let home = allowed[round % allowed.len()];
-                // Moved by a mask of one CPU, then free again, but still there.
-                assert!(ThreadId::current().restrict(&[home]));
-                assert!(ThreadId::current().restrict(&allowed));
-                let seen = Mutex::new(Vec::new());
-                team.run(&|thread| {
-                    if thread == 1 {
-                        *seen.lock().unwrap() = allowed_cpus();
-                    }
-                });
-                // The leader may have been moved on by the system before the run; then the worker keeps off that CPU.
-                let seen = seen.into_inner().unwrap();
-                assert_eq!(seen.len(), allowed.len() - 1, "round {round}: {seen:?}");
+        let (ask, asked) = channel::<()>();
+        let (tell, told) = channel();
+        let (name, named) = channel();
+        let worker = std::thread::spawn(move || {
+            name.send(ThreadId::current()).unwrap();
+            for () in asked {
+                tell.send(allowed_cpus()).unwrap();
             }
-        })
-        .join()
-        .unwrap();
+        });
+        let mut spread = Spread::new(vec![named.recv().unwrap()]);
+        for &home in &allowed[..2] {
+            spread.keep_off(home, &allowed);
+            ask.send(()).unwrap();
+            let expected: Vec<usize> = allowed.iter().copied().filter(|&cpu| cpu != home).collect();
+            assert_eq!(told.recv().unwrap(), expected);
+        }
+        drop(ask);
+        worker.join().unwrap();
+    }
+
+    #[test]
+    fn the_leader_is_followed_to_the_cpu_that_it_is_on() {
+        let allowed = allowed_cpus();
+        let (ask, asked) = channel::<()>();
+        let (name, named) = channel();
+        let worker = std::thread::spawn(move || {
+            name.send(ThreadId::current()).unwrap();
+            asked.recv().unwrap();
+            allowed_cpus()
+        });
+        let mut spread = Spread::new(vec![named.recv().unwrap()]);
+        spread.follow();
+        ask.send(()).unwrap();
+        let seen = worker.join().unwrap();
+        match spread.avoided {
+            Some(cpu) => assert!(allowed.contains(&cpu) && !seen.contains(&cpu)),
+            None => assert_eq!(allowed.len(), 1),
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 import { EngineError, type Tensor } from '@neural-engine/core';
-import type { Graph, Node } from '@neural-engine/ir';
+import type { Graph, Node, Value } from '@neural-engine/ir';
 import { roundWeight } from './bf16';
 import { preActivation } from './calibration-graph';
 import { divided, inputAxis, outputAxis, taken, zeroed } from './channels/matrix';
@@ -130,29 +130,17 @@ class StaticQuantization {
     ];
     const axis = outputAxis(isTransposed(node));
     const { shape } = this.graph.value(y);
-    const name = this.graph.addValue({
-      name: this.graph.freeName(`${y}_outliers`),
-      dtype,
-      shape: shape && [...shape.slice(0, -1), parts.channels.length],
-    }).name;
     const bias = this.graph.constant(factors.bias);
     const row = bias && { ...bias, dims: [1, bias.data.length] };
     const biasOf = (hint: string, tensor: Tensor | undefined): string =>
       tensor ? this.graph.addConstant(`${factors.bias}_${hint}`, { ...tensor, dims: [tensor.data.length] }) : '';
-    out.push({
-      name: `${node.name}/outliers`,
-      op: 'InnerProduct',
-      inputs: this.operands({
-        ...factors,
-        name: `${factors.name}_outliers`,
-        weight: taken(factors.weight, axis, parts.channels),
-        bias: biasOf('outliers', row && taken(row, 1, parts.channels)),
-        made: made('outliers'),
-      }),
-      outputs: [name],
-      attributes: { ...node.attributes, output_dtype: dtype },
-    });
-    this.outliers.set(y, name);
+    const of = {
+      ...factors,
+      weight: taken(factors.weight, axis, parts.channels),
+      bias: biasOf('outliers', row && taken(row, 1, parts.channels)),
+      made: made('outliers'),
+    };
+    this.outliers.set(y, this.addOutliers(of, dtype, shape && [...shape.slice(0, -1), parts.channels.length], out));
     return {
       ...factors,
       weight: zeroed(factors.weight, axis, parts.channels),
@@ -166,23 +154,29 @@ class StaticQuantization {
     const { node, weight } = factors;
     const { channels, outliers, rest } = this.ranges.get(x)!.parts!;
     const axis = inputAxis(isTransposed(node));
-    const { shape } = this.graph.value(node.outputs[0]!);
-    const sum = this.graph.addValue({ name: this.graph.freeName(`${node.outputs[0]}_outliers`), dtype: 'f32', shape }).name;
+    const of = {
+      ...factors,
+      codes: this.outliers.get(x)!,
+      codesLimits: this.limitsOf(x, 'outliers', outliers),
+      weight: taken(weight, axis, channels),
+      bias: '',
+    };
+    const sum = this.addOutliers(of, 'f32', this.graph.value(node.outputs[0]!).shape, out);
+    return { ...factors, codesLimits: this.limitsOf(x, 'rest', rest), weight: zeroed(weight, axis, channels), residual: sum };
+  }
+
+  /** Adds the product of the channels that stand out before the one of the others. @returns its result. */
+  private addOutliers(factors: Factors, dtype: 'f32' | 's8' | 'u8', shape: Value['shape'], out: Node[]): string {
+    const { node, name } = factors;
+    const result = this.graph.addValue({ name: this.graph.freeName(`${node.outputs[0]}_outliers`), dtype, shape }).name;
     out.push({
       name: `${node.name}/outliers`,
       op: 'InnerProduct',
-      inputs: this.operands({
-        ...factors,
-        name: `${factors.name}_outliers`,
-        codes: this.outliers.get(x)!,
-        codesLimits: this.limitsOf(x, 'outliers', outliers),
-        weight: taken(weight, axis, channels),
-        bias: '',
-      }),
-      outputs: [sum],
-      attributes: { ...node.attributes, output_dtype: 'f32' },
+      inputs: this.operands({ ...factors, name: `${name}_outliers` }),
+      outputs: [result],
+      attributes: { ...node.attributes, output_dtype: dtype },
     });
-    return { ...factors, codesLimits: this.limitsOf(x, 'rest', rest), weight: zeroed(weight, axis, channels), residual: sum };
+    return result;
   }
 
   /** The parts of a coded value, where its one reader can add what they give. */

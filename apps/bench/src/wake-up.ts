@@ -3,7 +3,7 @@ import { median } from './race';
 
 /** What the other thread does: waits a while, notes the time, and wakes who waits. Times are in microseconds from the machine's clock. */
 const OTHER = `
-  const { parentPort, workerData } = require('node:worker_threads');
+  const { workerData } = require('node:worker_threads');
   const now = () => process.hrtime.bigint();
   const { flag, sent } = workerData;
   for (let round = 0; round < 300; round++) {
@@ -16,7 +16,10 @@ const OTHER = `
   }
 `;
 
-/** Microseconds, median, from one thread's call to the other's first step after a sleep of a millisecond: what this machine asks for any answer that arrives while a thread sleeps. Blocks this thread for 0.4 s. */
+/**
+ * Microseconds, median, from one thread's call to the other's first step after a sleep of a millisecond: what this machine asks for any
+ * answer that arrives while a thread sleeps. Blocks this thread for 0.4 s.
+ */
 export async function wakeUp(): Promise<number> {
   const flag = new Int32Array(new SharedArrayBuffer(8));
   const sent = new BigInt64Array(new SharedArrayBuffer(8));

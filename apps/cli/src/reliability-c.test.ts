@@ -3,10 +3,11 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readIr } from '@neural-engine/ir';
-import { makeModel, makeNode, makeTensor, makeValueInfo, writeModel } from '@neural-engine/onnx';
+import { makeModel, makeNode, makeValueInfo, writeModel } from '@neural-engine/onnx';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inProcess } from './__fixtures__/in-process';
 import { type Result, run, type Surroundings } from './__fixtures__/run';
+import { twoProducts, wave } from './__fixtures__/two-products';
 import { writeNpz } from './npz';
 
 const folder = mkdtempSync(join(tmpdir(), 'ne-c-'));
@@ -16,23 +17,9 @@ const at = (name: string): string => join(folder, name);
 const tiny = at('tiny.onnx');
 const samples = at('samples');
 const input = at('x.json');
-const wave = (count: number, speed: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(i * speed));
-
-/** y = relu(x · a) · b; with the second weight as large as is asked for. */
-const twoProducts = (width: number) =>
-  makeModel({
-    nodes: [
-      makeNode('MatMul', ['x', 'a'], ['h'], { name: 'first' }),
-      makeNode('Relu', ['h'], ['r'], { name: 'relu' }),
-      makeNode('MatMul', ['r', 'b'], ['y'], { name: 'second' }),
-    ],
-    inputs: [makeValueInfo('x', 'f32', ['batch', 16])],
-    outputs: [makeValueInfo('y', 'f32', ['batch', width])],
-    initializers: [makeTensor('a', 'f32', [16, 32], wave(512, 0.7)), makeTensor('b', 'f32', [32, width], wave(32 * width, 1.1))],
-  });
 
 beforeAll(async () => {
-  await writeModel(twoProducts(16), tiny);
+  await writeModel(twoProducts(), tiny);
   mkdirSync(samples);
   for (let i = 0; i < 300; i++)
     writeFileSync(join(samples, `${1000 + i}.npz`), writeNpz([['x', { dtype: 'f32', dims: [1, 16], data: wave(16, i + 1) }]]));
@@ -287,7 +274,7 @@ describe('G3: a signal in the middle', () => {
   it.each(['saved-ir', 'saved.onnx'])('G3: SIGINT while %s is written', async (name) => {
     const [output, large] = [at(name), at('large.onnx')];
     // 64 MiB: long enough on its way to the disk to be met there.
-    if (!existsSync(large)) await writeModel(twoProducts(2 ** 19), large);
+    if (!existsSync(large)) await writeModel(twoProducts({ width: 2 ** 19 }), large);
     const args = name.endsWith('.onnx') ? ['prune', large, '--sparsity', '0'] : ['compile', large];
     const place = name.endsWith('.onnx') ? folder : output;
     await ne(name.endsWith('.onnx') ? ['prune', tiny, '-o', output] : ['compile', tiny, '-o', output]);

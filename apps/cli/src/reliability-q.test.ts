@@ -2,30 +2,19 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeModel, makeNode, makeTensor, makeValueInfo, writeModel } from '@neural-engine/onnx';
+import { writeModel } from '@neural-engine/onnx';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inProcess } from './__fixtures__/in-process';
 import { run } from './__fixtures__/run';
+import { twoProducts, wave } from './__fixtures__/two-products';
 import { writeNpz } from './npz';
 
 const folder = mkdtempSync(join(tmpdir(), 'ne-q-'));
 process.env['NE_CACHE_DIR'] = join(folder, 'cache');
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const wave = (count: number, speed: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(i * speed));
 const model = join(folder, 'model.onnx');
-const onnxOf = (first: Float32Array) =>
-  makeModel({
-    nodes: [
-      makeNode('MatMul', ['x', 'a'], ['h'], { name: 'first' }),
-      makeNode('Relu', ['h'], ['r'], { name: 'relu' }),
-      makeNode('MatMul', ['r', 'b'], ['y'], { name: 'second' }),
-    ],
-    inputs: [makeValueInfo('x', 'f32', ['batch', 16])],
-    outputs: [makeValueInfo('y', 'f32', ['batch', 16])],
-    initializers: [makeTensor('a', 'f32', [16, 32], first), makeTensor('b', 'f32', [32, 16], wave(512, 1.1))],
-  });
-beforeAll(() => writeModel(onnxOf(wave(512, 0.7)), model));
+beforeAll(() => writeModel(twoProducts(), model));
 
 let count = 0;
 /** A folder with a sample for each array. */
@@ -115,7 +104,7 @@ it('Q8: a channel of zeros and an outlier are reported, and the model is made', 
   for (let k = 0; k < 16; k++) weight[k * 32] = 0;
   weight[1] = 1e30;
   const odd = join(folder, 'odd.onnx');
-  await writeModel(onnxOf(weight), odd);
+  await writeModel(twoProducts({ first: weight }), odd);
   const output = join(folder, 'odd-ir');
   const { code, err } = await inProcess(['quantize', odd, '-c', samples(...good), '-t', '1', '-o', output]);
   expect(code, err).toBe(0);

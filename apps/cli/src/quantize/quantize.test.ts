@@ -3,8 +3,9 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { makeModel, makeNode, makeTensor, makeValueInfo, writeModel } from '@neural-engine/onnx';
+import { writeModel } from '@neural-engine/onnx';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { twoProducts, wave } from '../__fixtures__/two-products';
 import { writeNpz } from '../npz';
 import { dryRun, quantizeToIr } from './quantize';
 
@@ -14,22 +15,9 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const model = join(folder, 'model.onnx');
 const samples = join(folder, 'samples');
-const wave = (count: number, speed: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(i * speed));
 
 beforeAll(async () => {
-  await writeModel(
-    makeModel({
-      nodes: [
-        makeNode('MatMul', ['x', 'a'], ['h'], { name: 'first' }),
-        makeNode('Relu', ['h'], ['r'], { name: 'relu' }),
-        makeNode('MatMul', ['r', 'b'], ['y'], { name: 'second' }),
-      ],
-      inputs: [makeValueInfo('x', 'f32', ['batch', 16])],
-      outputs: [makeValueInfo('y', 'f32', ['batch', 16])],
-      initializers: [makeTensor('a', 'f32', [16, 32], wave(512, 0.7)), makeTensor('b', 'f32', [32, 16], wave(512, 1.1))],
-    }),
-    model,
-  );
+  await writeModel(twoProducts(), model);
   mkdirSync(samples);
   for (let i = 0; i < 200; i++)
     writeFileSync(join(samples, `${1000 + i}.npz`), writeNpz([['x', { dtype: 'f32', dims: [1, 16], data: wave(16, i + 1) }]]));

@@ -33,7 +33,7 @@ export async function diffWithOrt(path: string, options: DiffOptions): Promise<{
   const taps = options.inside ? sharedValues(onnx, await compileModel(onnx)) : [];
   const feeds = options.input ? await readTensors(options.input, model.inputs) : benchFeeds(model.inputs, feedShape(options), 7);
   const session = await model.session();
-  const peer = await openOrt(taps.length > 0 ? encodeModel(withOutputs(onnx, taps)) : file, 1);
+  const peer = await openOrt(taps.length > 0 ? encodeModel(withOutputs(onnx, taps)) : file, 1, { exact: true });
   try {
     const ours = await session.run(feeds, { taps });
     const theirs = await peer.run(feeds);

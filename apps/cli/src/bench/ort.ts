@@ -26,9 +26,14 @@ const DTYPES = Object.fromEntries(Object.entries(TYPES).map(([dtype, type]) => [
 /**
  * Opens a model in onnxruntime-node, which is no dependency of this package: it must be installed beside it.
  *
+ * @param options.exact  Products of u8 by s8 are exact on every CPU. Without VNNI, ONNX Runtime otherwise lets sums of two products saturate.
  * @throws {EngineError} E_NOT_FOUND it is not installed; E_MODEL it refuses the model.
  */
-export async function openOrt(model: string | Uint8Array, threads: number): Promise<OrtSession> {
+export async function openOrt(
+  model: string | Uint8Array,
+  threads: number,
+  { exact = false }: { readonly exact?: boolean } = {},
+): Promise<OrtSession> {
   // A name the bundler cannot see, so that the package stays optional.
   const name = 'onnxruntime-node';
   let ort: typeof import('onnxruntime-node');
@@ -42,7 +47,13 @@ export async function openOrt(model: string | Uint8Array, threads: number): Prom
       { cause },
     );
   }
-  const options = { intraOpNumThreads: threads, interOpNumThreads: 1, graphOptimizationLevel: 'all', logSeverityLevel: 3 } as const;
+  const options = {
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    graphOptimizationLevel: 'all',
+    logSeverityLevel: 3,
+    ...(exact && { extra: { session: { x64quantprecision: '1' } } }),
+  } as const;
   const session = await (typeof model === 'string'
     ? ort.InferenceSession.create(model, options)
     : ort.InferenceSession.create(model, options)

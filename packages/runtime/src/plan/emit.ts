@@ -209,7 +209,10 @@ class Emitter {
         return { op: 'narrow', x: read(op.x), y: this.fresh(op.y) };
       case 'attention':
       case 'attention_i8': {
+        const fromRows = [op.k, op.v].some((name) => this.made(name, node.component) === undefined);
         const [q, k, v] = [read(op.q), read(op.k), read(op.v)];
+        // Keys and values are read across units, so those that units have just made of rows must be whole first.
+        if (fromRows) chain.end();
         const ports = { q, k, v, y: this.fresh(op.y), heads: op.heads, scale: op.scale };
         return op.op === 'attention'
           ? { op: 'attention', ...ports }
@@ -232,10 +235,14 @@ class Emitter {
     return this.lastRead.get(name) === this.position;
   }
 
+  /** The panels of a value that a node of this component has made. */
+  private made(name: string, component: number): number | undefined {
+    return this.prepared.panels.get(name)?.component === component ? this.panelBuffers.get(name) : undefined;
+  }
+
   private panelRead(name: string, component: number, chain: PanelChain): number {
-    const panel = this.prepared.panels.get(name);
-    const made = this.panelBuffers.get(name);
-    if (panel?.component === component && made !== undefined) return made;
+    const made = this.made(name, component);
+    if (made !== undefined) return made;
     const { dims } = this.values.get(name)!;
     const features = dims[dims.length - 1]!;
     const { panels, group } = this.spaces[component]!;
@@ -317,6 +324,11 @@ class PanelChain {
     private readonly byPanel: Units,
     private readonly bySplit: Units | undefined,
   ) {}
+
+  /** What is added next waits for all units. */
+  end(): void {
+    this.open = false;
+  }
 
   add(step: Step): Step {
     if (this.bySplit) {

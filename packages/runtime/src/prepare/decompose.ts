@@ -1,5 +1,6 @@
 import { s64, type Tensor } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
+import { isPanelNorm, keyMaskOf } from './select-panels';
 
 const f32 = (value: number): Tensor => ({ dtype: 'f32', dims: [], data: Float32Array.of(value) });
 
@@ -18,6 +19,16 @@ class Expansion {
     return result;
   }
 
+  /** An f32 value of the shape of another. */
+  like(name: string): string {
+    return this.graph.addValue({ name: this.graph.freeName(`${name}_f32`), dtype: 'f32', shape: this.graph.value(name).shape }).name;
+  }
+
+  /** A value as f32: itself, or what its 8-bit codes stand for. */
+  real(name: string, range: string[]): string {
+    return this.graph.value(name).dtype === 'f32' ? name : this.op('Dequantize', [name, ...range], {}, this.like(name));
+  }
+
   constant(hint: string, value: Tensor): string {
     return this.graph.addConstant(`${this.source.name}/${hint}`, value);
   }
@@ -34,28 +45,56 @@ function expandPaddingMask(graph: Graph, node: Node): Node[] {
   return e.nodes;
 }
 
-/** Attention whose mask is not a key mask → split heads, scaled product, mask, softmax, product, merge heads. */
+/** The first range of an Attention's operands: q, k, v and y follow each other. */
+const RANGES = 4;
+
+/** Attention whose mask is not a key mask → split heads, scaled product, mask, softmax, product, merge heads, all in f32. */
 function expandAttention(graph: Graph, node: Node): Node[] {
   const e = new Expansion(graph, node);
   const heads = node.attributes['heads'] as number;
-  const [q, k, v, mask] = node.inputs as [string, string, string, string | undefined];
+  const mask = node.inputs[3];
+  const [q, k, v] = [0, 1, 2].map((slot) => e.real(node.inputs[slot]!, node.inputs.slice(RANGES + 2 * slot, RANGES + 2 * slot + 2)));
   const split = e.constant('split', s64([0, 0, heads, -1]));
   const by = (input: string, perm: number[]): string => e.op('Transpose', [e.op('Reshape', [input, split])], { perm });
-  const product = e.op('MatMul', [by(q, [0, 2, 1, 3]), by(k, [0, 2, 3, 1])]);
+  const product = e.op('MatMul', [by(q!, [0, 2, 1, 3]), by(k!, [0, 2, 3, 1])]);
   const scaled = e.op('Mul', [product, e.constant('scale', f32(node.attributes['scale'] as number))]);
   const masked = mask ? e.op('Add', [scaled, mask]) : scaled;
-  const context = e.op('MatMul', [e.op('Softmax', [masked], { axis: -1 }), by(v, [0, 2, 1, 3])]);
-  e.op('Reshape', [e.op('Transpose', [context], { perm: [0, 2, 1, 3] }), e.constant('merge', s64([0, 0, -1]))], {}, node.outputs[0]!);
+  const context = e.op('MatMul', [e.op('Softmax', [masked], { axis: -1 }), by(v!, [0, 2, 1, 3])]);
+  const merged = [e.op('Transpose', [context], { perm: [0, 2, 1, 3] }), e.constant('merge', s64([0, 0, -1]))];
+  const y = graph.value(node.outputs[0]!);
+  if (y.dtype === 'f32') e.op('Reshape', merged, {}, y.name);
+  else e.op('Quantize', [e.op('Reshape', merged, {}, e.like(y.name)), ...node.inputs.slice(RANGES + 6)], { dtype: y.dtype }, y.name);
   return e.nodes;
 }
 
-/** Replaces engine operators that no panel step covers by ONNX-like ones. `keep` says which nodes stay. */
-export function decompose(graph: Graph, keep: (node: Node) => boolean): void {
+/** Whether a panel attention obeys this mask: the runtime reads the mask behind it, and needs no additive one. */
+const isKeyMaskOf = (reader: Node, mask: string): boolean => reader.op === 'Attention' && reader.inputs[3] === mask;
+
+/**
+ * PaddingMask where others than panel attention read it  →  the arithmetic it stands for, under its name. Attention reads one of its own.
+ */
+function expandPaddingMasks(graph: Graph): void {
+  const consumers = graph.consumers();
   graph.nodes = graph.nodes.flatMap((node) => {
-    if (keep(node)) return [node];
-    if (node.op === 'PaddingMask') return expandPaddingMask(graph, node);
-    if (node.op === 'Attention') return expandAttention(graph, node);
-    if (node.op === 'LayerNorm') return [{ ...node, op: 'LayerNormalization', attributes: { ...node.attributes, axis: -1 } }];
+    const mask = node.outputs[0]!;
+    const readers = node.op === 'PaddingMask' ? (consumers.get(mask) ?? []) : [];
+    const attentions = readers.filter((reader) => isKeyMaskOf(reader, mask));
+    if (node.op !== 'PaddingMask' || (attentions.length === readers.length && !graph.outputs.includes(mask))) return [node];
+    if (attentions.length === 0) return expandPaddingMask(graph, node);
+    const own = graph.addValue({ ...graph.value(mask), name: graph.freeName(mask) }).name;
+    for (const reader of attentions) reader.inputs = reader.inputs.with(3, own);
+    return [{ ...node, outputs: [own] }, ...expandPaddingMask(graph, { ...node, name: `${node.name}/additive` })];
+  });
+}
+
+/** Replaces engine operators that no panel step covers by ONNX-like ones. */
+export function decompose(graph: Graph): void {
+  const producers = graph.producers();
+  graph.nodes = graph.nodes.flatMap((node) => {
+    if (node.op === 'Attention' && !keyMaskOf(node, producers).ok) return expandAttention(graph, node);
+    if (node.op === 'LayerNorm' && !isPanelNorm(graph, node))
+      return [{ ...node, op: 'LayerNormalization', attributes: { epsilon: node.attributes['epsilon'] ?? 1e-5, axis: -1 } }];
     return [node];
   });
+  expandPaddingMasks(graph);
 }

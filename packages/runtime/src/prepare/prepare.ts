@@ -14,7 +14,7 @@ import { fuseQuantize } from './fuse-quantize';
 import { lowerInnerProduct } from './inner-product';
 import { joinNorms } from './join-norms';
 import type { KernelChoice, PanelOp, PanelValue, Prepared, PreparedNode } from './prepared';
-import { keyMaskOf, PANEL_ACTIVATIONS, selectPanelNodes } from './select-panels';
+import { PANEL_ACTIVATIONS, selectPanelNodes } from './select-panels';
 import { WeightSpecs } from './weight-specs';
 
 export interface PrepareOptions {
@@ -34,8 +34,7 @@ const INLINE_ELEMENTS = 64;
 export function prepare(source: Graph, options: PrepareOptions = {}): { prepared: Prepared; weights: WeightSpec[] } {
   const graph = source.clone();
   dropReorders(graph);
-  const producers = graph.producers();
-  decompose(graph, (node) => keepsEngineForm(node, producers));
+  decompose(graph);
   const panel = selectPanelNodes(graph);
   const maskUse = new Set(
     [...panel]
@@ -45,14 +44,6 @@ export function prepare(source: Graph, options: PrepareOptions = {}): { prepared
   );
   const generic = graph.nodes.filter((node) => !panel.has(node) && !(node.op === 'PaddingMask' && maskUse.has(node.outputs[0]!)));
   checkGeneric(graph, generic);
-  const maskIsRead = new Set(generic.flatMap((node) => node.inputs));
-  for (const node of graph.nodes) {
-    if (node.op === 'PaddingMask' && (maskIsRead.has(node.outputs[0]!) || graph.outputs.includes(node.outputs[0]!))) {
-      throw new EngineError('E_UNSUPPORTED', 'load', `the additive mask "${node.outputs[0]}" is read outside attention`, {
-        where: node.name,
-      });
-    }
-  }
 
   const { components, of } = findComponents(graph, panel);
   const weights = new WeightSpecs();
@@ -116,15 +107,20 @@ export function prepare(source: Graph, options: PrepareOptions = {}): { prepared
 const panelOnly = (name: string, consumers: ReadonlyMap<string, Node[]>, panel: ReadonlySet<Node>): boolean =>
   (consumers.get(name) ?? []).every((node) => panel.has(node));
 
-function keepsEngineForm(node: Node, producers: ReadonlyMap<string, Node>): boolean {
-  return node.op !== 'Attention' || keyMaskOf(node, producers).ok;
-}
-
 function outputDtype(graph: Graph, output: string, op: PanelOp): PanelValue['dtype'] {
-  // A query that attention reads unsigned is u8 here although the graph says s8.
-  if (op.op === 'linear_i8' && op.unsigned) return 'u8';
+  if ((op.op === 'linear_i8' || op.op === 'quantize') && op.unsigned) return 'u8';
   const { dtype } = graph.value(output);
   return dtype === 'u8' || dtype === 's8' ? dtype : 'f32';
+}
+
+/** Whether attention reads these s8 codes as its queries, and nobody else does: it takes them as u8 with zero point 128. */
+function isQuery(graph: Graph, name: string, consumers: ReadonlyMap<string, Node[]>): boolean {
+  const readers = consumers.get(name) ?? [];
+  return (
+    graph.value(name).dtype === 's8' &&
+    readers.length > 0 &&
+    readers.every(({ op, inputs: [q, k, v] }) => op === 'Attention' && q === name && k !== name && v !== name)
+  );
 }
 
 function lowerPanelNode(
@@ -159,11 +155,7 @@ function lowerPanelNode(
         y,
       };
     case 'InnerProduct': {
-      const readers = consumers.get(y) ?? [];
-      const isQuery =
-        readers.length > 0 &&
-        readers.every((reader) => reader.op === 'Attention' && reader.inputs[0] === y && reader.inputs[1] !== y && reader.inputs[2] !== y);
-      const { op, choice } = lowerInnerProduct(graph, node, weights, options.sparse ?? {}, isQuery && graph.value(y).dtype === 's8');
+      const { op, choice } = lowerInnerProduct(graph, node, weights, options.sparse ?? {}, isQuery(graph, y, consumers));
       choices.push(choice);
       return op;
     }
@@ -181,8 +173,11 @@ function lowerPanelNode(
       };
     case 'Attention':
       return lowerAttention(graph, node);
-    case 'Quantize':
-      return { op: 'quantize', x, y, code: code(node.attributes['dtype'] as 'u8' | 's8') };
+    case 'Quantize': {
+      const plain = code(node.attributes['dtype'] as 'u8' | 's8');
+      const unsigned = isQuery(graph, y, consumers);
+      return { op: 'quantize', x, y, code: unsigned ? { ...plain, zero: plain.zero + 128 } : plain, unsigned };
+    }
     case 'DynamicQuantize': {
       const [, step, zero] = node.outputs;
       if (!step || !zero)

@@ -80,7 +80,14 @@ export type PanelOp =
       /** What each feature is multiplied by before it is coded: an f32 weight. */
       multipliers: number | null;
     }
-  | { op: 'quantize'; x: string; y: string; code: Code }
+  | {
+      op: 'quantize';
+      x: string;
+      y: string;
+      code: Code;
+      /** As of `linear_i8`. */
+      unsigned: boolean;
+    }
   | { op: 'quantize_tokens'; x: string; y: string; step: string; zero: string; form: TokenForm }
   | { op: 'dequantize'; x: string; y: string; code: Code }
   | { op: 'narrow'; x: string; y: string }

@@ -13,6 +13,10 @@ export function keyMaskOf(node: Node, producers: ReadonlyMap<string, Node>): { o
   return padding?.op === 'PaddingMask' ? { ok: true, padding } : { ok: false };
 }
 
+/** Whether a LayerNorm runs as a panel step: one of f32 rows, by constants. */
+export const isPanelNorm = (graph: Graph, { inputs: [x, scale, bias] }: Node): boolean =>
+  graph.values.get(x ?? '')?.dtype === 'f32' && rank(graph, x) >= 2 && [scale, bias].every((name) => graph.constant(name) !== undefined);
+
 /**
  * The nodes that run as panel steps.
  *
@@ -34,7 +38,7 @@ export function selectPanelNodes(graph: Graph): Set<Node> {
       case 'InnerProduct':
         return constant(b) && rank(graph, a) >= 2;
       case 'LayerNorm':
-        return isF32(a) && constant(b) && constant(node.inputs[2]) && rank(graph, a) >= 2;
+        return isPanelNorm(graph, node);
       case 'Attention':
         return keyMaskOf(node, producers).ok && [0, 1, 2].every((slot) => rank(graph, node.inputs[slot]) === 3);
       case 'DynamicQuantize':

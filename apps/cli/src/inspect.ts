@@ -1,7 +1,7 @@
 import { formatShape } from '@neural-engine/core';
-import { compileModel, explainCollector } from '@neural-engine/engine';
+import { compileModel, explainCollector, load } from '@neural-engine/engine';
 import { printDot, printMermaid, printText } from '@neural-engine/ir';
-import { type KernelChoice, prepare } from '@neural-engine/runtime';
+import type { KernelChoice } from '@neural-engine/runtime';
 import type { Column, Row } from './output/table';
 
 export const INSPECT_COLUMNS: readonly Column[] = [
@@ -31,7 +31,7 @@ function kernelLines(choices: readonly KernelChoice[]): string[] {
   });
 }
 
-/** What is in a model once compiled. */
+/** What is in a model once compiled, and the kernels that a session of it runs on: it is loaded as one would be, and stays in the cache. */
 export async function inspect(path: string) {
   const explain = explainCollector();
   const graph = await compileModel(path, { explain: explain.record });
@@ -46,16 +46,16 @@ export async function inspect(path: string) {
     .sort((a, b) => b[1].weights - a[1].weights || b[1].count - a[1].count)
     .map(([op, entry]) => ({ op, ...entry }));
   const port = (name: string): string => `${name} ${graph.value(name).dtype} ${formatShape(graph.value(name).shape ?? [])}`;
-  const { prepared } = prepare(graph);
+  const { runtime, kernels: choices } = await load(path);
   const kernels = new Map<string, number>();
-  for (const { kernel } of prepared.choices) kernels.set(kernel, (kernels.get(kernel) ?? 0) + 1);
-  const packing = prepared.components
+  for (const { kernel } of choices) kernels.set(kernel, (kernels.get(kernel) ?? 0) + 1);
+  const packing = runtime.prepared.components
     .filter((component) => component.kind === 'tokens')
     .map((component) => `${component.pack ? 'left out' : 'kept'} (${component.packReason})`);
   const lines = [
     ...graph.inputs.map((name) => `input   ${port(name)}`),
     ...graph.outputs.map((name) => `output  ${port(name)}`),
-    ...(prepared.choices.length > 0 ? kernelLines(prepared.choices) : ['kernel  none with constant weights']),
+    ...(choices.length > 0 ? kernelLines(choices) : ['kernel  none with constant weights']),
     ...(packing.length > 0 ? [`masked tokens are ${packing.join('; ')}`] : []),
   ];
   return {
@@ -65,7 +65,7 @@ export async function inspect(path: string) {
       inputs: graph.inputs.map(port),
       outputs: graph.outputs.map(port),
       kernels: Object.fromEntries(kernels),
-      choices: prepared.choices,
+      choices,
       packing,
     },
     graph: { text: () => printText(graph), mermaid: () => printMermaid(graph), dot: () => printDot(graph) },

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { EngineError } from '@neural-engine/core';
 import { ABI, isa } from '@neural-engine/kernels';
 import type { ModelOptions } from '@neural-engine/runtime';
+import { DEFAULT_THRESHOLD } from '@neural-engine/sparsity';
 
 /** Where packed weights are kept: `NE_CACHE_DIR`, else the user's cache folder; undefined when neither is known. */
 export function cacheDirectory(): string | undefined {
@@ -47,8 +48,9 @@ export function packedFileFor(
     const { dev, ino, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
     hash.update(`${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}\0`);
   }
+  const { sparse = 'auto', sparseThreshold = DEFAULT_THRESHOLD } = options;
   hash.update(
-    `abi ${ABI} form ${COMPILER_FORM} tier ${isa().tier} sparse ${options.sparse ?? 'auto'} ${options.sparseThreshold ?? ''} ` +
+    `abi ${ABI} form ${COMPILER_FORM} tier ${isa().tier} sparse ${sparse} ${sparse === 'threshold' ? sparseThreshold : ''} ` +
       `embeddings ${options.embeddings ?? 'f32'} ${options.variant ?? ''}`,
   );
   return join(directory, `${hash.digest('hex').slice(0, 32)}.neweights`);

@@ -5,5 +5,5 @@ export { Model, type ModelOptions } from './model';
 export type { ConcreteValue } from './plan/concrete';
 export { type PlanOptions, plan } from './plan/plan';
 export { type PrepareOptions, prepare } from './prepare/prepare';
-export type { Component, KernelChoice, PanelOp, PanelValue, Prepared, PreparedNode } from './prepare/prepared';
+export type { Component, KernelChoice, PanelOp, PanelValue, Prepared, PreparedNode, WeightChoice } from './prepare/prepared';
 export { type Profiled, type RunOptions, Session, type SessionOptions } from './session';

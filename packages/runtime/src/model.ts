@@ -78,7 +78,12 @@ export class Model {
 
   /** Which kernel each weight got, and why. */
   get kernels(): readonly KernelChoice[] {
-    return this.prepared.choices;
+    const { kernels: names, entries } = this.weights;
+    return this.prepared.choices.map((choice) => ({
+      ...choice,
+      kernel: names[choice.entry]!,
+      sizeBytes: entries[choice.entry]!.sizeBytes,
+    }));
   }
 
   /** Makes a session: memory and threads of its own over the shared weights. */

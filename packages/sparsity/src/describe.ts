@@ -23,11 +23,17 @@ const FEW_ZEROS = 0.05;
 const GROUP = { blocks: 4, bytes: 24 };
 
 /**
- * Measures a weight over every block shape and decides on its kernel.
+ * Speed of a 4x1 kernel over a dense one that the break-even point implies: both are equally fast at `breakEven` zeros, so that half of
+ * that density is twice as fast.
  *
- * The gain is what the break-even point implies: products by non-zeros cost as much as they do at `breakEven` zeros, where sparse and dense
- * kernels are equally fast, so that half of that density is twice as fast.
+ * @param zeroRatio  share of zero 4x1 blocks.
+ * @param inputs     columns of the weight; a row of blocks costs one product at least.
  */
+export function expectedGain(zeroRatio: number, inputs: number, breakEven = DEFAULT_BREAK_EVEN): number {
+  return (1 - breakEven) / Math.max(1 - zeroRatio, 1 / inputs);
+}
+
+/** Measures a weight over every block shape and decides on its kernel, by its zeros alone. */
 export function describeWeight(weight: WeightView, options: DecideOptions = {}): WeightReport {
   const ratios = Object.fromEntries(Object.entries(BLOCKS).map(([name, block]) => [name, zeroBlockRatio(weight, block)])) as Record<
     BlockName,
@@ -36,9 +42,8 @@ export function describeWeight(weight: WeightView, options: DecideOptions = {}):
   const pattern = ratios['1x1'] < FEW_ZEROS ? null : BY_SIZE.findLast((name) => ratios[name] >= EXPLAINS * ratios['1x1'])!;
   const decision = decideSparse(weight, options);
   if (!decision.sparse) return { ratios, pattern, decision, expectedGain: 1, savedBytes: 0 };
-  const { breakEven = DEFAULT_BREAK_EVEN } = options;
-  const density = Math.max(1 - decision.zeroRatio, 1 / weight.in);
   const blocks = (1 - decision.zeroRatio) * (weight.out / 4) * weight.in;
   const packed = Math.ceil(blocks / GROUP.blocks) * GROUP.bytes;
-  return { ratios, pattern, decision, expectedGain: (1 - breakEven) / density, savedBytes: Math.max(0, weight.out * weight.in - packed) };
+  const gain = expectedGain(decision.zeroRatio, weight.in, options.breakEven);
+  return { ratios, pattern, decision, expectedGain: gain, savedBytes: Math.max(0, weight.out * weight.in - packed) };
 }

@@ -24,4 +24,20 @@ describe('heatMapPage', () => {
     expect(page).toContain('M2 0h1v1h-1z');
     expect(page).not.toMatch(/src=|href="[^#]/);
   });
+  it('names the kernel that an engine chose, and what the zeros alone would decide where that is something else', () => {
+    // Seven of eight blocks are zero.
+    const report = describeWeight(weight);
+    const chosen = { kernel: 'dense_u8s8_x', sparse: false, reason: 'it is small', gain: 1, savedBytes: 0 };
+    const page = heatMapPage('one', [{ name: 'w', weight, report, chosen }]);
+    expect(page).toContain(
+      'Runs on dense_u8s8_x: it is small. Its zeros alone would decide for sparse 4x1: 87.5% of its 4x1 blocks are zero, at least 45.0%.',
+    );
+    expect(page).toContain('<td>dense_u8s8_x</td>');
+    expect(page).toContain('0 of 1 weights run on the sparse kernels');
+    const same = heatMapPage('one', [
+      { name: 'w', weight, report, chosen: { ...chosen, kernel: 'spmm_x', sparse: true, gain: 3.14, savedBytes: 5000 } },
+    ]);
+    expect(same).toContain('Runs on spmm_x: it is small; about 3.1× the dense kernel&#39;s speed to expect, 5 kB saved.');
+    expect(same).not.toContain('zeros alone');
+  });
 });

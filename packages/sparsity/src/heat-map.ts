@@ -2,12 +2,36 @@ import { cornerGrid, type DensityGrid, densityGrid } from './density-grid';
 import type { WeightReport } from './describe';
 import { BLOCKS, type BlockName, type WeightView } from './measure';
 
+/** What an engine runs a weight on. */
+export interface KernelReport {
+  /** As the engine names it. */
+  readonly kernel: string;
+  /** Whether it leaves blocks of zeros out. */
+  readonly sparse: boolean;
+  /** One clause that says why, fit to be printed. */
+  readonly reason: string;
+  /** Speed over the best dense kernel; 1 where the weight runs dense. */
+  readonly gain: number;
+  /** Bytes that the packed form saves over the weight as it is stored. */
+  readonly savedBytes: number;
+}
+
 /** One weight of the page. */
 export interface HeatMapEntry {
   readonly name: string;
   readonly weight: WeightView;
   readonly report: WeightReport;
+  /** What an engine decided, where one was asked: shown in place of the report's decision, which is then named where it differs. */
+  readonly chosen?: KernelReport;
 }
+
+/** What a weight runs on: an engine's choice, else what its zeros decide. */
+function kernelOf({ report, chosen }: HeatMapEntry): KernelReport {
+  const { decision, expectedGain, savedBytes } = report;
+  return chosen ?? { kernel: ruleName(decision.sparse), ...decision, gain: expectedGain, savedBytes };
+}
+
+const ruleName = (sparse: boolean): string => (sparse ? 'sparse 4x1' : 'dense');
 
 const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 
@@ -54,13 +78,14 @@ function ratioBars({ ratios, pattern }: WeightReport): string {
   return `<svg class="bars" role="img" aria-label="zero blocks by shape" viewBox="0 0 215 ${bars.length * 18}" width="215" height="${bars.length * 18}">${bars.join('')}</svg>`;
 }
 
-function sentence({ weight, report }: HeatMapEntry): string {
-  const { decision, pattern, expectedGain, savedBytes } = report;
+function sentence(entry: HeatMapEntry): string {
+  const { weight, report } = entry;
+  const { decision, pattern } = report;
+  const { kernel, sparse, reason, gain, savedBytes } = kernelOf(entry);
   const zeros = pattern === null ? 'no zeros to speak of' : pattern === '1x1' ? 'zeros are scattered' : `zeros come in ${pattern} blocks`;
-  const gain = decision.sparse
-    ? `; about ${expectedGain.toFixed(1)}× the dense kernel's speed to expect, ${kilobytes(savedBytes)} saved`
-    : '';
-  return `${weight.out} × ${weight.in}, ${zeros}. Runs ${decision.sparse ? 'sparse 4x1' : 'dense'}: ${decision.reason}${gain}.`;
+  const won = sparse ? `; about ${gain.toFixed(1)}× the dense kernel's speed to expect, ${kilobytes(savedBytes)} saved` : '';
+  const rule = decision.sparse === sparse ? '' : ` Its zeros alone would decide for ${ruleName(decision.sparse)}: ${decision.reason}.`;
+  return `${weight.out} × ${weight.in}, ${zeros}. Runs on ${kernel}: ${reason}${won}.${rule}`;
 }
 
 /**
@@ -68,15 +93,12 @@ function sentence({ weight, report }: HeatMapEntry): string {
  * elements, where 4x1 blocks show as upright bars, and its zeros by block shape. Rows are output channels, columns inputs.
  */
 export function heatMapPage(title: string, entries: readonly HeatMapEntry[]): string {
-  const sparse = entries.filter(({ report }) => report.decision.sparse);
-  const saved = sparse.reduce((sum, { report }) => sum + report.savedBytes, 0);
-  const list = entries.map(({ name, report: { ratios, decision, expectedGain } }, i) => {
-    const cells = [
-      percent(ratios['1x1']),
-      percent(ratios['4x1']),
-      decision.sparse ? 'sparse 4x1' : 'dense',
-      decision.sparse ? `${expectedGain.toFixed(1)}×` : '',
-    ];
+  const sparse = entries.map(kernelOf).filter((choice) => choice.sparse);
+  const saved = sparse.reduce((sum, { savedBytes }) => sum + savedBytes, 0);
+  const list = entries.map((entry, i) => {
+    const { name, report } = entry;
+    const { kernel, sparse, gain } = kernelOf(entry);
+    const cells = [percent(report.ratios['1x1']), percent(report.ratios['4x1']), escapeHtml(kernel), sparse ? `${gain.toFixed(1)}×` : ''];
     return `<tr><td><a href="#w${i}">${escapeHtml(name)}</a></td>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
   });
   const sections = entries.map((entry, i) => {
@@ -88,7 +110,7 @@ export function heatMapPage(title: string, entries: readonly HeatMapEntry[]): st
   });
   const key = `<span class="key">${[1, 4, 8, 12, 16].map((level) => `<i class="d${level}"></i>`).join('')}</span>`;
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHtml(title)}</title><style>${STYLE}</style></head><body>
-<h1>${escapeHtml(title)}</h1><p>${sparse.length} of ${entries.length} weights run on the sparse kernels and save ${kilobytes(saved)} as int8. Rows are output channels, columns inputs; ${key} from few to many non-zeros.</p>
+<h1>${escapeHtml(title)}</h1><p>${sparse.length} of ${entries.length} weights run on the sparse kernels and save ${kilobytes(saved)}${entries.some(({ chosen }) => chosen) ? '' : ' as int8'}. Rows are output channels, columns inputs; ${key} from few to many non-zeros.</p>
 <table><thead><tr><th>weight</th><th>zeros</th><th>4x1 zeros</th><th>kernel</th><th>gain</th></tr></thead><tbody>${list.join('')}</tbody></table>
 ${sections.join('\n')}
 </body></html>

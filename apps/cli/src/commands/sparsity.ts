@@ -12,7 +12,7 @@ interface Flags extends OutputFlags {
 export function registerSparsity(program: Command): void {
   program
     .command('sparsity [model]')
-    .description('where the zeros are: zero ratios by block shape, the kernel of each weight and why, the gain to expect')
+    .description('where the zeros are: zero ratios by block shape, the kernel that each weight runs on here and why, the gain to expect')
     .option('--sparse <policy>', 'auto, threshold, always or never', 'auto')
     .option('--threshold <ratio>', 'zero ratio for the policy threshold', '0.7')
     .option('--html <file>', 'write a heat map of each weight to a self-contained page')
@@ -21,7 +21,8 @@ export function registerSparsity(program: Command): void {
     .option('--json', 'the same as --output json')
     .action(async (model: string | undefined, flags: Flags) => {
       const { sparsityReport, SPARSITY_COLUMNS } = await import('../sparsity');
-      const { rows } = await sparsityReport(modelPath(model), flags, modelTitle(model));
+      const { rows, notes } = await sparsityReport(modelPath(model), flags, modelTitle(model));
       printTable(consoleIo, formatOf(flags), SPARSITY_COLUMNS, rows, { schema: 'sparsity' });
+      for (const note of notes) consoleIo.err(`${note}\n`);
     });
 }

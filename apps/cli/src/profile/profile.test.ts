@@ -57,10 +57,10 @@ describe('a profile', () => {
     expect(Number(query['bytes'])).toBeGreaterThan(2 * 96 * 64 * 4 + weights);
   });
   it('estimates what more zeros would bring', () => {
-    const choice = { node: 'n', weight: 'w', out: 64, in: 64, reason: '', gain: 1 };
-    const sparse = { ...choice, kernel: 'linear_f32_4x1', sparse: true, zeroRatio: 0.8 } as const;
+    const choice = { node: 'n', weight: 'w', entry: 0, out: 64, in: 64, reason: '', gain: 1, sizeBytes: 0 };
+    const sparse = { ...choice, kernel: 'spmm_f32_4x1_avx2', sparse: true, zeroRatio: 0.8 } as const;
     expect([0.7, 0.8, 0.9].map((zeros) => whatIf(10, sparse, zeros).toFixed(1))).toEqual(['15.0', '10.0', '5.0']);
-    const dense = { ...choice, kernel: 'linear_f32_dense', sparse: false, zeroRatio: 0 } as const;
+    const dense = { ...choice, kernel: 'dense_f32_avx2', sparse: false, zeroRatio: 0 } as const;
     expect(whatIf(10, dense, 0.3)).toBe(10);
     expect(whatIf(10, dense, 0.9)).toBeLessThan(2.5);
     expect(whatIf(10, { ...dense, out: 2 }, 0.9)).toBe(10);

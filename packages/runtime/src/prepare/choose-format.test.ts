@@ -16,7 +16,7 @@ describe('auto', () => {
     for (const zeros of [0, 30, 60, 80, 95]) {
       const choice = chooseFormat(weight(64, 100, zeros), 's8', {});
       const [best] = linearCandidates(64, 100, 16 * (100 - zeros), 2);
-      expect(choice).toMatchObject({ format: best!.format, kernel: best!.kernel, zeroRatio: zeros / 100 });
+      expect(choice).toMatchObject({ format: best!.format, zeroRatio: zeros / 100 });
       expect(choice.reason).toMatch(new RegExp(`^${zeros}\\.0% of its 4x1 blocks are zero: .*× as fast as dense_`));
     }
   });
@@ -41,6 +41,8 @@ it('lets the other policies decide whether zeros are skipped, and the kernels on
 });
 
 it('decides f32 weights by their zeros alone', () => {
-  expect(chooseFormat(weight(64, 100, 80), 'f32', {})).toMatchObject({ format: 'sparse4x1', kernel: 'linear_f32_4x1' });
-  expect(chooseFormat(weight(64, 100, 10), 'f32', {})).toMatchObject({ format: 'dense', kernel: 'linear_f32_dense' });
+  const sparse = chooseFormat(weight(64, 100, 80), 'f32', { breakEven: 0.4 });
+  expect(sparse).toMatchObject({ format: 'sparse4x1', sparse: true });
+  expect(sparse.gain).toBeCloseTo(3, 5);
+  expect(chooseFormat(weight(64, 100, 10), 'f32', {})).toMatchObject({ format: 'dense', sparse: false, gain: 1 });
 });

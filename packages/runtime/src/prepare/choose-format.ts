@@ -1,11 +1,10 @@
 import type { WeightFormat } from '@neural-engine/kernels';
-import { type DecideOptions, decideSparse, type WeightView } from '@neural-engine/sparsity';
+import { type DecideOptions, decideSparse, expectedGain, type WeightView } from '@neural-engine/sparsity';
 import { kernels } from '../kernels';
 
 /** How a weight will be stored, and why. */
 export interface FormatChoice {
   readonly format: WeightFormat;
-  readonly kernel: string;
   /** Whether blocks of zeros are left out. */
   readonly sparse: boolean;
   /** Share of zero 4x1 blocks. */
@@ -25,14 +24,8 @@ const SPARSE_FORMATS: ReadonlySet<WeightFormat> = new Set(['sparse4x1', 'compres
 export function chooseFormat(weight: WeightView, dtype: 'f32' | 'bf16' | 's8', options: DecideOptions): FormatChoice {
   const { sparse, zeroRatio, reason } = decideSparse(weight, options);
   if (dtype !== 's8') {
-    return {
-      format: sparse ? 'sparse4x1' : 'dense',
-      kernel: `linear_${dtype}_${sparse ? '4x1' : 'dense'}`,
-      sparse,
-      zeroRatio,
-      reason,
-      gain: 1,
-    };
+    const gain = sparse ? expectedGain(zeroRatio, weight.in, options.breakEven) : 1;
+    return { format: sparse ? 'sparse4x1' : 'dense', sparse, zeroRatio, reason, gain };
   }
   const { out, in: inputs } = weight;
   const blocks = Math.round((1 - zeroRatio) * Math.ceil(out / 4) * inputs);
@@ -41,7 +34,7 @@ export function chooseFormat(weight: WeightView, dtype: 'f32' | 'bf16' | 's8', o
   const auto = (options.policy ?? 'auto') === 'auto';
   const best = auto ? candidates[0]! : candidates.find((candidate) => SPARSE_FORMATS.has(candidate.format) === sparse)!;
   const gain = dense.cycles / best.cycles;
-  const choice = { format: best.format, kernel: best.kernel, sparse: SPARSE_FORMATS.has(best.format), zeroRatio, gain };
+  const choice = { format: best.format, sparse: SPARSE_FORMATS.has(best.format), zeroRatio, gain };
   if (!auto || out % 4 !== 0) return { ...choice, reason };
   const zeros = `${(zeroRatio * 100).toFixed(1)}% of its 4x1 blocks are zero`;
   if (choice.sparse) {

@@ -5,7 +5,7 @@ import type { DecideOptions } from '@neural-engine/sparsity';
 import { activationTable } from './activation-table';
 import { chooseFormat } from './choose-format';
 import { codeOf, constantInput, rangeInput } from './codes';
-import type { KernelChoice, PanelOp } from './prepared';
+import type { PanelOp, WeightChoice } from './prepared';
 import type { WeightSpecs } from './weight-specs';
 
 /** Zeros from which skipping them beats multiplying everything on AMX tiles in bf16 (apps/docs/kernels/bf16.md). */
@@ -28,7 +28,7 @@ const SLOT = {
 
 export interface LinearLowering {
   readonly op: PanelOp;
-  readonly choice: KernelChoice;
+  readonly choice: WeightChoice;
 }
 
 /**
@@ -62,20 +62,27 @@ export function lowerInnerProduct(
   const residual = node.inputs[SLOT.residual] || null;
   const base = { x: node.inputs[SLOT.x]!, y: node.outputs[0]!, residual };
   const bias = graph.constant(node.inputs[SLOT.bias]);
-  const choice: KernelChoice = { node: node.name, weight: node.inputs[SLOT.weight]!, out: m, in: k, ...chosen };
+  const choiceOf = (entry: number): WeightChoice => ({
+    node: node.name,
+    weight: node.inputs[SLOT.weight]!,
+    entry,
+    out: m,
+    in: k,
+    ...chosen,
+  });
 
   if (weight.dtype === 'f32') {
     const index = weights.linear({ kind: 'linear_f32', format, m, k, order, data: weight.data as Float32Array });
     return {
       op: { op: 'linear', ...base, weight: index, bias: bias ? weights.tensor(bias) : null, act },
-      choice,
+      choice: choiceOf(index),
     };
   }
   if (weight.dtype === 'bf16') {
     const index = weights.linear({ kind: 'linear_bf16', format, m, k, order, data: weight.data as Uint16Array });
     return {
       op: { op: 'linear_bf16', ...base, weight: index, bias: bias ? weights.tensor(bias) : null, act },
-      choice,
+      choice: choiceOf(index),
     };
   }
   const data = weight.data as Int8Array;
@@ -129,7 +136,7 @@ export function lowerInnerProduct(
       unsigned: asUnsigned && outDtype === 's8',
       tokens: step && zero ? { step, zero, sums: weights.s32(sums) } : null,
     },
-    choice,
+    choice: choiceOf(index),
   };
 }
 

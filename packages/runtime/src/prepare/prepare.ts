@@ -13,7 +13,7 @@ import { quantizeTable } from './embedding-table';
 import { fuseQuantize } from './fuse-quantize';
 import { lowerInnerProduct } from './inner-product';
 import { joinNorms } from './join-norms';
-import type { KernelChoice, PanelOp, PanelValue, Prepared, PreparedNode } from './prepared';
+import type { PanelOp, PanelValue, Prepared, PreparedNode, WeightChoice } from './prepared';
 import { PANEL_ACTIVATIONS, selectPanelNodes } from './select-panels';
 import { WeightSpecs } from './weight-specs';
 
@@ -48,7 +48,7 @@ export function prepare(source: Graph, options: PrepareOptions = {}): { prepared
   const { components, of } = findComponents(graph, panel);
   const weights = new WeightSpecs();
   const panels = new Map<string, PanelValue>();
-  const choices: KernelChoice[] = [];
+  const choices: WeightChoice[] = [];
   const consumers = graph.consumers();
   const nodes: PreparedNode[] = [];
   const genericSet = new Set(generic);
@@ -129,7 +129,7 @@ function lowerPanelNode(
   weights: WeightSpecs,
   options: PrepareOptions,
   consumers: ReadonlyMap<string, Node[]>,
-  choices: KernelChoice[],
+  choices: WeightChoice[],
 ): PanelOp {
   const [x, second, third] = node.inputs as [string, string | undefined, string | undefined];
   const y = node.outputs[0]!;

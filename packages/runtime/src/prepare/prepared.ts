@@ -14,7 +14,7 @@ export interface Prepared {
   readonly tensors: ReadonlyMap<string, number>;
   /** dtype and dims of the weight set's entries that steps read as buffers (embedding tables). */
   readonly tables: ReadonlyMap<number, { readonly dtype: ComputeDType; readonly dims: readonly number[] }>;
-  readonly choices: readonly KernelChoice[];
+  readonly choices: readonly WeightChoice[];
 }
 
 /** A value kept as panels `[features][64 tokens]`. */
@@ -96,13 +96,13 @@ export type PanelOp =
   | { op: 'activate'; x: string; y: string; act: Activation }
   | { op: 'add'; a: string; b: string; y: string };
 
-/** Which kernel a weight got, and why: what `inspect`, `profile` and `sparsity` print. */
-export interface KernelChoice {
+/** How a weight is stored, and why. */
+export interface WeightChoice {
   readonly node: string;
   readonly weight: string;
-  /** As the kernels name it. */
-  readonly kernel: string;
-  /** Whether it skips, or leaves out, blocks of zeros. */
+  /** Index in the weight set. */
+  readonly entry: number;
+  /** Whether blocks of zeros are skipped, or left out. */
   readonly sparse: boolean;
   readonly out: number;
   readonly in: number;
@@ -110,4 +110,12 @@ export interface KernelChoice {
   readonly reason: string;
   /** Estimated speed relative to the best dense kernel; 1 for a dense weight. */
   readonly gain: number;
+}
+
+/** Which kernel a weight runs on here, and why: what `inspect`, `profile` and `sparsity` print. */
+export interface KernelChoice extends WeightChoice {
+  /** As the kernels name it. */
+  readonly kernel: string;
+  /** Bytes of the packed weight. */
+  readonly sizeBytes: number;
 }

@@ -10,6 +10,8 @@ import { encoderModel } from '../../../tooling/models/encoder';
 import { load, type Tensor } from './index';
 
 const SHAPE = { family: 'distilbert', layers: 1, hidden: 64, heads: 2, ffn: 64, vocabulary: 100, positions: 64, seed: 3 } as const;
+/** How long a process is stopped; 30 by hand. */
+const STOPPED_SECONDS = Number(process.env['NE_STOPPED_SECONDS'] ?? 3);
 const folder = mkdtempSync(join(tmpdir(), 'ne-soak-'));
 const path = join(folder, 'tiny.onnx');
 const cache = join(folder, 'cache');
@@ -25,8 +27,16 @@ function feeds(seed: number, length = 8): Record<string, Tensor> {
   return { input_ids: tensor((i) => (i * 7 + seed * 13) % 100), attention_mask: tensor(() => 1) };
 }
 
+interface ChildOptions {
+  readonly flags?: readonly string[];
+  /** Sent when it says that it is busy. */
+  readonly kill?: NodeJS.Signals;
+  /** Seconds after which it is continued, where `kill` stops it. */
+  readonly stopped?: number;
+}
+
 /** Runs code in a process of its own that has `engine`, `feeds` and `options` at hand. */
-function child(code: string, { flags = [] as string[], kill }: { flags?: string[]; kill?: NodeJS.Signals } = {}) {
+function child(code: string, { flags = [], kill, stopped }: ChildOptions = {}) {
   const program = `
     import * as engine from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)};
     const [path, options] = [${JSON.stringify(path)}, { cache: ${JSON.stringify(cache)} }];
@@ -46,6 +56,7 @@ function child(code: string, { flags = [] as string[], kill }: { flags?: string[
     if (!kill || sent || !out.includes('busy')) return;
     sent = true;
     started.kill(kill);
+    if (stopped !== undefined) setTimeout(() => started.kill('SIGCONT'), stopped * 1000);
   });
   return new Promise<{ code: number | null; signal: NodeJS.Signals | null; out: string; err: string }>((resolve) => {
     started.on('close', (status, signal) => resolve({ code: status, signal, out, err }));
@@ -158,6 +169,39 @@ describe('ends at any time', () => {
     );
     expect([code, out], err).toEqual([0, 'busy\n200 1\n']);
   });
+
+  it(
+    `G6: a busy pool that is stopped for ${STOPPED_SECONDS} s and continued ends what is overdue, and answers as before`,
+    async () => {
+      const { code, out, err } = await child(
+        `
+      const pool = await (await engine.load(path, options)).pool({ instances: 2, threadsPerInstance: 1, maxQueue: 1000, timeoutMs: 500 });
+      const text = (outputs) => JSON.stringify(outputs, (_, value) => (ArrayBuffer.isView(value) ? [...value] : value));
+      const expected = text(await pool.run(feeds(1)));
+      let [answered, wrong, expired, ended] = [0, 0, 0, false];
+      const caller = async () => {
+        while (!ended) {
+          await pool.run(feeds(1)).then(
+            (outputs) => {
+              answered++;
+              if (text(outputs) !== expected) wrong++;
+            },
+            ({ code }) => { if (code === 'E_DEADLINE') expired++; else wrong++; },
+          );
+        }
+      };
+      const callers = Array.from({ length: 32 }, caller);
+      setTimeout(() => console.log('busy'), 50);
+      process.once('SIGCONT', () => { answered = 0; setTimeout(() => { ended = true; }, 300); });
+      await Promise.all(callers);
+      console.log(wrong, expired > 0, answered > 0);
+      await pool.close();`,
+        { kill: 'SIGSTOP', stopped: STOPPED_SECONDS },
+      );
+      expect([code, out], err).toEqual([0, 'busy\n0 true true\n']);
+    },
+    (STOPPED_SECONDS + 60) * 1000,
+  );
 
   it('M7: a process killed while it holds the packed file leaves nothing behind but the cache', async () => {
     await child(busy, { kill: 'SIGKILL' });

@@ -79,6 +79,21 @@ describe('Pool', () => {
     await expect(one.run(long, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'E_ABORTED' });
   });
 
+  it('gives no answer after the deadline, nor computes one, where the thread was held up and hears of both together', async () => {
+    const one = await pool({ instances: 1, threadsPerInstance: 1, maxBatch: 1 }, slow);
+    await one.run(long);
+    const [running, waiting] = [0, 1].map(() => one.run(long, { timeoutMs: 50 }));
+    // Within a timer, so that the loop polls for ended runs before it looks at timers again.
+    setTimeout(() => {
+      const until = performance.now() + 200;
+      while (performance.now() < until);
+    }, 0);
+    const outcomes = await Promise.allSettled([running, waiting]);
+    expect(outcomes.map((outcome) => outcome.status === 'rejected' && outcome.reason.code)).toEqual(['E_DEADLINE', 'E_DEADLINE']);
+    expect(one.statistics).toMatchObject({ answered: 1, expired: 2, batches: 2, queued: 0 });
+    await one.run(feedsOf(1, 1));
+  });
+
   it('keeps an answer from the arrays that the caller changes meanwhile', async () => {
     const one = await pool({ instances: 1, threadsPerInstance: 1 });
     const feeds = feedsOf(1, 3);

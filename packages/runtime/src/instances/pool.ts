@@ -47,9 +47,13 @@ interface Request {
   readonly rows: number;
   readonly bytes: number;
   readonly arrived: number;
+  /** When its time is over, by `performance.now`. */
+  readonly due: number;
   resolve(outputs: Record<string, Tensor>): void;
   /** Rejects, once, whatever it waits for. */
   fail(error: unknown): void;
+  /** Ends it with E_DEADLINE. */
+  expire(): void;
   /** Answered, failed, aborted or expired. */
   done: boolean;
   batch: Batch | undefined;
@@ -145,15 +149,23 @@ export class Pool implements AsyncDisposable {
         signal?.removeEventListener('abort', onAbort);
         return true;
       };
+      const expire = (): void =>
+        this.leave(request, 'expired', new EngineError('E_DEADLINE', 'run', `no answer within the ${timeoutMs} ms that the request had`));
+      const arrived = performance.now();
+      const due = arrived + (timeoutMs ?? Number.POSITIVE_INFINITY);
       const request: Request = {
         inputs,
         key: batchKey(this.batching, inputs),
         rows: this.batching ? inputs[0]!.dims[0]! : 1,
         bytes,
-        arrived: performance.now(),
+        arrived,
+        due,
+        expire,
         done: false,
         batch: undefined,
         resolve: (outputs) => {
+          // The timer may be behind: a process that was stopped hears first of runs that ended meanwhile.
+          if (performance.now() > due) expire();
           if (!settle()) return;
           this.counts.answered++;
           resolve(outputs);
@@ -163,8 +175,6 @@ export class Pool implements AsyncDisposable {
         },
       };
       const onAbort = (): void => this.leave(request, 'aborted', aborted(signal!));
-      const expire = (): void =>
-        this.leave(request, 'expired', new EngineError('E_DEADLINE', 'run', `no answer within the ${timeoutMs} ms that the request had`));
       const deadline = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs);
       signal?.addEventListener('abort', onAbort, { once: true });
       this.queue.push(request);
@@ -219,6 +229,7 @@ export class Pool implements AsyncDisposable {
   private dispatch(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
+    this.expireOverdue();
     while (this.idle.length > 0 && this.queue.length > 0) {
       const chosen = this.choose();
       const full = chosen.reduce((sum, { rows }) => sum + rows, 0) >= this.limits.maxBatch;
@@ -229,6 +240,12 @@ export class Pool implements AsyncDisposable {
       }
       void this.start(this.idle.pop()!, chosen);
     }
+  }
+
+  /** Ends what waited too long and whose timer has not been heard yet, so that no instance works for it. */
+  private expireOverdue(): void {
+    const now = performance.now();
+    for (const request of this.queue) if (now > request.due) request.expire();
   }
 
   /** The oldest request, and those of its length that fit beside it. */

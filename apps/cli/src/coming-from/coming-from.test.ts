@@ -2,9 +2,8 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { demoModelDirectory } from '@neural-engine/demo-model';
-import { compileModel, quantize, writeIr } from '@neural-engine/engine';
 import { isa } from '@neural-engine/kernels';
-import { writeModel } from '@neural-engine/onnx';
+import { readModel, writeModel } from '@neural-engine/onnx';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encoderModel } from '../../../../tooling/models/encoder';
 import { run, type Surroundings } from '../__fixtures__/run';
@@ -48,22 +47,52 @@ beforeAll(async () => {
     JSON.stringify({ version: '1.1', data: [{ title: 't', paragraphs: [{ context: text, qas }] }] }),
   );
   await writeModel(encoderModel(SHAPE), join(folder, 'model_and_tokenizer', 'fp32-model.onnx'));
-  const graph = await compileModel(encoderModel(SHAPE));
-  const tensor = (fill: (i: number) => bigint) => ({
-    dtype: 's64' as const,
-    dims: [1, 40],
-    data: BigInt64Array.from({ length: 40 }, (_, i) => fill(i)),
-  });
-  const sample = { input_ids: tensor((i) => BigInt(i * 700)), attention_mask: tensor(() => 1n) };
-  const { graph: int8 } = await quantize(graph, { samples: [sample], threads: 1 });
-  await writeIr(int8, join(folder, 'model_and_tokenizer', 'int8-ir'));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe("the original's commands, one after the other", () => {
+  const latency = (precision: string) =>
+    run(
+      'ne',
+      ['run-pipeline', `--precision=${precision}`, '--mode=latency', '--batch_size=1', '--sequence_len=16', '--warm_up=1', '--iteration=4'],
+      within(),
+    );
+
+  it.each([
+    ['int8', 'QuantizeLinear'],
+    ['bf16', 'MatMul'],
+  ])('run-pipeline leaves the %s-model.onnx that others read, and uses it the next time', async (precision, operator) => {
+    const file = join(folder, 'model_and_tokenizer', `${precision}-model.onnx`);
+    for (const made of [true, false]) {
+      const { code, out, err } = await latency(precision);
+      expect(code, err).toBe(0);
+      expect(out).toContain('Average Latency');
+      expect(err.includes(`${precision} is prepared in`)).toBe(made);
+    }
+    expect((await readModel(file)).graph.nodes.map(({ opType }) => opType)).toContain(operator);
+  });
+
+  it('run-pipeline takes --model=NAME/OF-A-HUB for the exported file, and says where it should be', async () => {
+    const args = ['run-pipeline', '--model=Intel/sparse', '--precision=fp32', '--mode=latency', '--sequence_len=16', '--warm_up=1'];
+    const { code, err } = await run('ne', [...args, '--batch_size=1', '--iteration=4'], within());
+    expect(code, err).toBe(0);
+    const elsewhere = join(folder, 'elsewhere');
+    mkdirSync(elsewhere);
+    const absent = await run('ne', [...args, '--batch_size=1', '--iteration=4'], { ...within(), cwd: elsewhere });
+    expect(absent).toMatchObject({ code: 66, out: '', err: expect.stringContaining('model_and_tokenizer/fp32-model.onnx') });
+    expect(readdirSync(elsewhere)).toEqual([]);
+  });
+
+  it('run-pipeline --precision=dynamic_int8 starts from the fp32 file and leaves no other', async () => {
+    const before = readdirSync(join(folder, 'model_and_tokenizer'));
+    const { code, err } = await latency('dynamic_int8');
+    expect(code, err).toBe(0);
+    expect(readdirSync(join(folder, 'model_and_tokenizer'))).toEqual(before);
+  });
+
   it('export-transpose-ir writes ./sparse_int8_ir, and again over it', async () => {
     for (let i = 0; i < 2; i++) {
-      const { code, err } = await run('ne', ['export-transpose-ir', '--input_model=./model_and_tokenizer/int8-ir'], within());
+      const { code, err } = await run('ne', ['export-transpose-ir', '--input_model=./model_and_tokenizer/int8-model.onnx'], within());
       expect(code, err).toBe(0);
     }
     expect(readdirSync(ir).sort()).toEqual(['conf.yaml', 'model.bin']);
@@ -108,7 +137,7 @@ describe("the original's commands, one after the other", () => {
     expect(out).toMatch(LINES);
   });
 
-  it('run-pipeline prepares a precision and runs every core group of a socket, with a log for each', async () => {
+  it('run-pipeline runs every core group of a socket, with a log for each', async () => {
     const args = [
       '--precision=int8',
       '--mode=throughput',
@@ -124,8 +153,6 @@ describe("the original's commands, one after the other", () => {
     expect(out).toMatch(/process 0 on cores [\d,]+ succeeded with exit code 0: Throughput/);
     expect(out).toMatch(/Benchmark status: SUCCESS\n$/);
     expect(readdirSync(join(folder, 'logs')).filter((name) => name.startsWith('t-throughput-')).length).toBeGreaterThan(0);
-    const latency = await run('ne', ['run-pipeline', ...args.map((arg) => arg.replace('throughput', 'latency'))], within());
-    expect(latency.out).toContain('Average Latency');
   });
 });
 
@@ -206,6 +233,7 @@ describe('bad command lines', () => {
     ['ne', ['run-executor', '--mode=fast'], '--mode=fast', 2],
     ['ne', ['run-executor', '--input_model=./absent', '--mode=performance'], './absent', 66],
     ['ne', ['run-pipeline', '--mode=performance'], '--mode=performance', 2],
+    ['ne', ['run-pipeline', '--mode=latency', '--precision=fp16'], '--precision fp16', 2],
   ] as const)('%s %j', async (command, args, text, code) => {
     const result = await run(command, args, within());
     expect(result).toMatchObject({ code, out: '' });

@@ -1,12 +1,13 @@
 import { appendFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EngineError, OutputLock } from '@neural-engine/core';
+import { EngineError } from '@neural-engine/core';
 import { demoModelDirectory, demoModelPath } from '@neural-engine/demo-model';
-import { load, type Placement, placeInstances, writeIr } from '@neural-engine/engine';
+import { load, type Placement, placeInstances } from '@neural-engine/engine';
 import { isa } from '@neural-engine/kernels';
-import { requirePrecision } from '@neural-engine/quantizer';
+import { type Precision, requirePrecision } from '@neural-engine/quantizer';
 import { measureProcesses } from '../bench/processes';
-import { quantizeModel } from '../quantize/quantize';
+import { Forms } from '../precision';
+import { quantizeToOnnx } from '../quantize/quantize-onnx';
 import { performanceLines } from './report-lines';
 import { runExecutor } from './run-executor';
 
@@ -26,6 +27,7 @@ export interface OriginalPipelineOptions {
 }
 
 const FOLDER = 'model_and_tokenizer';
+const FP32 = join(FOLDER, 'fp32-model.onnx');
 
 /**
  * Prepares the model of a precision under `./model_and_tokenizer`, unless it is there, and runs it as the driver did.
@@ -35,10 +37,15 @@ const FOLDER = 'model_and_tokenizer';
 export async function runOriginalPipeline(options: OriginalPipelineOptions): Promise<number> {
   if (!['accuracy', 'latency', 'throughput'].includes(options.mode))
     throw new EngineError('E_USAGE', 'usage', `--mode=${options.mode}: expected accuracy, latency or throughput`);
-  const model = await prepared(options);
+  const precision = requirePrecision(options.precision.replace('_', '-'), '--precision');
+  const model = await prepared(precision, options);
   mkdirSync(options.output, { recursive: true });
   const stem = join(options.output, options.logName);
-  if (options.mode === 'throughput') return throughput(model, stem, options);
+  const dynamic = precision === 'dynamic-int8';
+  if (options.mode === 'throughput') {
+    await using forms = new Forms(model);
+    return await throughput(await forms.path(dynamic ? precision : 'as stored'), stem, options);
+  }
   await runExecutor({
     inputModel: model,
     mode: options.mode === 'accuracy' ? 'accuracy' : 'performance',
@@ -51,24 +58,42 @@ export async function runOriginalPipeline(options: OriginalPipelineOptions): Pro
     datasetName: options.dataset,
     logFile: `${stem}-${options.mode}.log`,
     tokenizerDir: existsSync(join(FOLDER, 'tokenizer.json')) ? FOLDER : demoModelDirectory(),
+    ...(dynamic ? { dynamicQuantize: 'True' } : {}),
   });
   return 0;
 }
 
-/** The precision's ONNX file, or the IR that an earlier call made; else made now from the fp32 model. */
-async function prepared({ precision: name, model }: OriginalPipelineOptions): Promise<string> {
-  const precision = requirePrecision(name.replace('_', '-'), '--precision');
-  const file = join(FOLDER, `${name}-model.onnx`);
-  if (existsSync(file)) return file;
-  const fp32 = model ?? (existsSync(join(FOLDER, 'fp32-model.onnx')) ? join(FOLDER, 'fp32-model.onnx') : demoModelPath());
-  if (precision === 'fp32') return fp32;
-  const folder = join(FOLDER, `${name}-ir`);
-  if (existsSync(folder)) return folder;
-  using lock = OutputLock.take(folder, 'folder');
-  const { graph } = await quantizeModel(fp32, { precision, samples: '512' });
-  await writeIr(graph, folder, { lock });
-  process.stderr.write(`${name} is prepared in ${folder}\n`);
-  return folder;
+/**
+ * The precision's ONNX file, made now from the fp32 model where it is not there. Ranges of dynamic_int8 are found at run time: it starts from
+ * the fp32 file, as there.
+ */
+async function prepared(precision: Precision, { precision: name, model }: OriginalPipelineOptions): Promise<string> {
+  const stored = precision === 'dynamic-int8' ? 'fp32' : name;
+  const output = join(FOLDER, `${stored}-model.onnx`);
+  if (existsSync(output)) return output;
+  const fp32 = sourceOf(model);
+  if (stored === 'fp32') return fp32;
+  await quantizeToOnnx(fp32, { precision, samples: '512', attention: precision === 'int8', output });
+  process.stderr.write(`${name} is prepared in ${output}\n`);
+  return output;
+}
+
+/**
+ * What a precision is made from: the file that `--model` names, else the folder's fp32 file, else the embedded model. The original's scripts
+ * name a model of the Hugging Face hub, which they fetched and exported; here that stands for the exported file.
+ *
+ * @throws {EngineError} E_NOT_FOUND there is neither the file that is named nor an fp32 file in the folder.
+ */
+function sourceOf(model: string | undefined): string {
+  if (model !== undefined && existsSync(model)) return model;
+  if (existsSync(FP32)) return FP32;
+  if (model === undefined) return demoModelPath();
+  throw new EngineError(
+    'E_NOT_FOUND',
+    'read',
+    `--model=${model}: there is no such file, and models are not fetched; export it as ONNX and save it as ${FP32}`,
+    { where: model },
+  );
 }
 
 /** A process for every four cores of one socket, a log for each, and one line that says how each ended. */

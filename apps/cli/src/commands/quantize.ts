@@ -6,8 +6,9 @@ import { consoleIo, formatOf, printTable } from '../context';
 import { modelPath } from '../model-argument';
 import type { Column, Row } from '../output/table';
 import type { QuantizedModel, QuantizeFlags, SearchFlags } from '../quantize/quantize';
+import type { OnnxFlags } from '../quantize/quantize-onnx';
 
-interface Flags extends QuantizeFlags, Omit<SearchFlags, 'maxDrop'> {
+interface Flags extends QuantizeFlags, OnnxFlags, Omit<SearchFlags, 'maxDrop'> {
   output?: string;
   precision: string;
   maxDrop?: string;
@@ -30,6 +31,7 @@ export function registerQuantize(program: Command): void {
     .option('--no-balance', 'one range for all channels of a value, also where some reach much further than others')
     .option('--ignore-nan', 'calibrate on finite values alone, and say how many others there were')
     .option('--on-error <policy>', 'fail on a bad record, or skip and count it', 'fail')
+    .option('--attention', 'int8 in ONNX: also pairs around attention, which this engine then computes in 8 bits, as it does in an IR')
     .option('--heads', 'also products with fewer than 16 outputs')
     .option('--keep <layers>', 'products and attention blocks to leave in f32, separated by commas')
     .option('--recipe <file>', 'what each layer becomes, as --dry-run or --save-recipe wrote it')
@@ -50,6 +52,8 @@ export function registerQuantize(program: Command): void {
       if (flags.dryRun) return consoleIo.out(await dryRun(modelPath(model), flags));
       if (flags.output === undefined)
         throw new EngineError('E_USAGE', 'usage', 'say where to save the model: --output <folder or file.onnx>');
+      if (flags.attention && !flags.output.endsWith('.onnx'))
+        throw new EngineError('E_USAGE', 'usage', `--attention goes with --output file.onnx; int8 in an IR codes attention anyway`);
       const search = flags.maxDrop === undefined ? undefined : { ...flags, maxDrop: flags.maxDrop };
       const output = flags.output;
       const made = output.endsWith('.onnx')

@@ -27,7 +27,7 @@ export function registerRunPipeline(program: Command): void {
     .option('--data_dir <path>', 'SQuAD JSON file, or a folder that holds one', './data')
     .option('--cache_dir <folder>', 'taken and not needed', './tmp')
     .option('--sequence_len <n>', 'tokens of each sequence', '128')
-    .option('--model <path>', 'fp32 ONNX file to prepare from; default: fp32-model.onnx, else the embedded model')
+    .option('--model <path>', 'fp32 ONNX file to prepare from; default, and for names of a hub: fp32-model.onnx, else the embedded model')
     .option('--precision <name>', 'fp32, int8, bf16 or dynamic_int8', 'int8')
     .option('--batch_size <n>', 'sequences in a run', '8')
     .option('--warm_up <n>', 'iterations that are not measured', '100')

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { demoModelDirectory, demoModelPath } from '@neural-engine/demo-model';
+import { compileModel } from '@neural-engine/engine';
 import { makeModel, makeNode, makeTensor, makeValueInfo, readModel, writeModel } from '@neural-engine/onnx';
 import { afterAll, describe, expect, it } from 'vitest';
 import { inProcess } from '../__fixtures__/in-process';
@@ -50,6 +51,16 @@ describe('ne quantize -o file.onnx', () => {
     expect(readdirSync(folder).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
+  it('--attention: pairs around attention too, which compile to 8-bit attention', async () => {
+    const output = at('attention.onnx');
+    const { code, out, err } = await inProcess(['quantize', '-n', '32', '-t', '2', '--attention', '-o', output, '--json']);
+    expect(code, err).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ products: 36, attentions: 6 });
+    const attentions = (await compileModel(output)).nodes.filter(({ op }) => op === 'Attention');
+    expect(attentions.map(({ attributes }) => attributes['output_dtype'])).toEqual(Array(6).fill('u8'));
+    expect(await f1(output, 'neural-engine')).toBeGreaterThan((await f1(demoModelPath(), 'neural-engine')) - 10);
+  });
+
   it('writes the same bytes again, and from the recipe that it saved', async () => {
     const [recipe, first] = [at('recipe.json'), at('first.onnx')];
     const command = (output: string, ...more: string[]) => inProcess(['quantize', '-n', '8', '-t', '1', '-o', output, ...more]);
@@ -66,9 +77,11 @@ describe('ne quantize -o file.onnx', () => {
       [['quantize', at('ir'), '-o', at('never.onnx')], 'is none'],
       [['quantize', '-p', 'fp32', '-o', at('never.onnx')], 'already'],
       [['quantize', '-p', 'bf16', '--max-drop', '1%', '-o', at('never.onnx')], '--max-drop'],
+      [['quantize', '-p', 'bf16', '--attention', '-o', at('never.onnx')], '--attention'],
+      [['quantize', '--attention', '-o', at('never')], '--attention'],
     ] as const) {
       expect(await inProcess([...args])).toMatchObject({ code: 2, out: '', err: expect.stringContaining(text) });
-      expect(existsSync(at('never.onnx'))).toBe(false);
+      expect([existsSync(at('never.onnx')), existsSync(at('never'))]).toEqual([false, false]);
     }
   });
 });

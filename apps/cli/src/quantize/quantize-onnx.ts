@@ -13,16 +13,22 @@ import {
 } from './quantize';
 import { recipeOf } from './recipe-flags';
 
+/** What only an ONNX file leaves open. */
+export interface OnnxFlags {
+  /** Static int8: Q/DQ pairs around the products of attention too. */
+  readonly attention?: boolean;
+}
+
 /**
  * Quantises an ONNX file to another, which ONNX Runtime runs too: Q/DQ pairs by a calibration of the compiled model, integer products with
- * ranges found at run time, or weights as bf16. Attention stays f32.
+ * ranges found at run time, or weights as bf16. Attention stays f32, unless int8 is asked to code it too.
  *
  * @throws {EngineError} E_USAGE the source is no ONNX file, or nothing is to be done; E_CANTCREAT the name is taken; what compiling,
  * calibrating, searching and saving throw.
  */
 export async function quantizeToOnnx(
   path: string,
-  flags: QuantizeFlags & SaveFlags,
+  flags: QuantizeFlags & SaveFlags & OnnxFlags,
   search?: SearchFlags,
 ): Promise<Omit<QuantizedModel, 'graph'>> {
   const precision = requirePrecision(flags.precision ?? 'int8', '--precision');
@@ -31,13 +37,15 @@ export async function quantizeToOnnx(
     throw new EngineError('E_USAGE', 'usage', `--output ${flags.output}: an ONNX file is made from one, and "${path}" is none`);
   if (precision === 'fp32')
     throw new EngineError('E_USAGE', 'usage', `--precision ${precision} --output ${flags.output}: the source is that already`);
+  if (flags.attention && precision !== 'int8')
+    throw new EngineError('E_USAGE', 'usage', `--attention goes with --precision int8, not ${precision}`);
   using outputs = await claimQuantized(path, flags, 'file', search);
   const source = await readModel(located.file);
   const made = precision === 'int8' ? await quantizeModel(path, flags, search) : await asked(precision, flags, search);
   refuseFailedSearch(made);
   const { recipe, ranges } = made;
   const { model, products, attentions, left } = ranges
-    ? qdqOnnx(source, ranges, { recipe })
+    ? qdqOnnx(source, ranges, { recipe, attention: flags.attention ?? false })
     : await quantizeOnnx(source, { precision, recipe });
   await writeModel(model, flags.output, outputs.how(flags.output));
   await outputs.save(flags.saveRecipe, () => printRecipe(recipe));

@@ -8,7 +8,7 @@ import { run } from '../__fixtures__/run';
 import { benchCommand } from './command';
 import { measureInstance } from './instance';
 import { casesOf } from './options';
-import { instanceCandidates, latencyLimit, launcherCsv } from './search';
+import { instanceCandidates, latencyLimit, launcherCsv, replay } from './search';
 import { windowSpread } from './stable-window';
 
 const folder = mkdtempSync(join(tmpdir(), 'ne-bench-'));
@@ -105,17 +105,29 @@ describe('sweeps', () => {
   it.each(['', 'fast', '-3ms', '0ms', '5 min'])('refuses the limit "%s"', (text) =>
     expect(() => latencyLimit(text)).toThrow('--latency-limit'),
   );
-  it("writes the launcher's columns, its spelling and all, and the best row below", () => {
-    const row = { batch: 8, instances: 2, threads: 4, cores: '0+1+2+3 4+5+6+7', throughput: 100, mean: 3, p50: 2, p90: 4, p99: 5 };
-    expect(launcherCsv('ir', [row], row).split('\n')).toEqual([
-      'batch,instance,cores per instance,Troughput,Average Latency,P50 Latency,P90 Latency,P99 Latency,cmd',
-      '8,2,4,100.000,3.000,2.000,4.000,5.000,"ne bench ir -b 8 -s undefined --instances 2 --threads 4 --cores 0,1,2,3,4,5,6,7"',
-      '',
-      'best',
-      'batch,instance,cores per instance,Troughput,Average Latency,P50 Latency,P90 Latency,P99 Latency,cmd',
-      '8,2,4,100.000,3.000,2.000,4.000,5.000,"ne bench ir -b 8 -s undefined --instances 2 --threads 4 --cores 0,1,2,3,4,5,6,7"',
-      '',
-    ]);
+  const row = {
+    precision: 'as stored',
+    batch: 8,
+    seqLen: 128,
+    instances: 2,
+    threads: 4,
+    cores: '0+1+2+3 4+5+6+7',
+    throughput: 100,
+    mean: 32,
+    p50: 16,
+    p90: 40,
+    p99: 48,
+  };
+  it("writes the launcher's columns, its spelling and all, latencies of a sample, and the best row below", () => {
+    const header = 'batch,instance,cores per instance,Troughput,Average Latency,P50 Latency,P90 Latency,P99 Latency,cmd';
+    const line = '8,2,4,100.000,4.000,2.000,5.000,6.000,"ne bench ir -b 8 -s 128 -i 50 --instances 2 --threads 4 --cores 0,1,2,3,4,5,6,7"';
+    expect(launcherCsv({ model: 'ir', iterations: 50 }, [row], row).split('\n')).toEqual([header, line, '', 'best', header, line, '']);
+  });
+  it('replays a row with all that it was measured with', () => {
+    const how = { model: 'm.onnx', iterations: 20, processes: true, sparse: 'never' } as const;
+    expect(replay(how, { ...row, precision: 'int8', cores: null })).toBe(
+      'ne bench m.onnx -b 8 -s 128 -i 20 --instances 2 --threads 4 --precision int8 --sparse never --processes',
+    );
   });
 });
 

@@ -77,7 +77,7 @@ export async function benchCommand(model: string, title: string, flags: BenchFla
     };
     await outputs.save(flags.svg, () => sweepSvg(picture));
     await outputs.save(flags.html, () => sweepPage(picture));
-    await outputs.save(flags.outputFile, () => launcherCsv(model, result.rows, picture.best));
+    await outputs.save(flags.outputFile, () => launcherCsv(options, result.rows, picture.best));
     return { ...result, rows: shownRows(result.rows), columns: benchColumns(result.rows), interrupted: signal.aborted };
   } finally {
     bar?.stop();
@@ -99,7 +99,7 @@ async function searched(options: BenchOptions, limit: { ms: number; by: LimitedB
   const notes = [
     ...(skipped > 0 ? [`${skipped} combinations were left out: a smaller batch was over the limit already`] : []),
     best
-      ? `best within ${within}: ${Number(best['throughput']).toFixed(1)} samples/s; again with\n  ${replay(options.model, best)}`
+      ? `best within ${within}: ${Number(best['throughput']).toFixed(1)} samples/s; again with\n  ${replay(options, best)}`
       : `no combination stays within ${within}`,
   ];
   const facts = { schema: 'bench', cpu, tier, model: options.model, limit, best: best ?? null };

@@ -68,22 +68,34 @@ export async function search(options: BenchOptions, limitMs: number, by: Limited
   return { rows, best, skipped };
 }
 
-/** How to run a row again: the cores and threads that it had. */
-export function replay(model: string, row: Row): string {
-  const cores = row['cores'] === null ? '' : ` --cores ${String(row['cores']).replace(/[+ ]/g, ',')}`;
-  return `ne bench ${model} -b ${row['batch']} -s ${row['seqLen']} --instances ${row['instances']} --threads ${row['threads']}${cores}`;
+/** What a row was measured with, beside what the row itself says. */
+export type Replayed = Pick<BenchOptions, 'model' | 'iterations' | 'processes' | 'sparse'>;
+
+/** How to run a row again: the same model, form, cores, threads and runs. */
+export function replay({ model, iterations, processes, sparse }: Replayed, row: Row): string {
+  const words = ['ne bench', model, '-b', row['batch'], '-s', row['seqLen'], '-i', iterations];
+  words.push('--instances', row['instances'], '--threads', row['threads']);
+  if (row['cores'] !== null) words.push('--cores', String(row['cores']).replace(/[+ ]/g, ','));
+  if (row['precision'] !== 'as stored') words.push('--precision', row['precision']);
+  if (sparse) words.push('--sparse', sparse);
+  if (processes) words.push('--processes');
+  return words.join(' ');
 }
 
-/** The file that the original's launcher writes, its spelling and all, with the best rows below. */
-export function launcherCsv(model: string, rows: readonly Row[], best: Row | undefined): string {
+/**
+ * The file that the original's launcher writes, its spelling and all, with the best row below. Its latencies are milliseconds a sample, those
+ * of a run divided by the batch size, as its executor keeps them.
+ */
+export function launcherCsv(how: Replayed, rows: readonly Row[], best: Row | undefined): string {
   const header = 'batch,instance,cores per instance,Troughput,Average Latency,P50 Latency,P90 Latency,P99 Latency,cmd';
   const line = (row: Row): string =>
     [
       row['batch'],
       row['instances'],
       row['threads'],
-      ...['throughput', 'mean', 'p50', 'p90', 'p99'].map((key) => Number(row[key]).toFixed(3)),
-      `"${replay(model, row).replaceAll('"', '""')}"`,
+      Number(row['throughput']).toFixed(3),
+      ...['mean', 'p50', 'p90', 'p99'].map((key) => (Number(row[key]) / Number(row['batch'])).toFixed(3)),
+      `"${replay(how, row).replaceAll('"', '""')}"`,
     ].join(',');
   return [header, ...rows.map(line), '', 'best', header, ...(best ? [line(best)] : []), ''].join('\n');
 }

@@ -1,4 +1,5 @@
 import { load } from '@neural-engine/engine';
+import { embeddingsOf } from './embeddings';
 import { Outputs } from './outputs';
 import { readTensors, tensorsToFile, tensorsToJson } from './tensor-files';
 
@@ -6,10 +7,11 @@ import { readTensors, tensorsToFile, tensorsToJson } from './tensor-files';
 export async function runOnce(
   model: string,
   input: string,
-  options: { output?: string; threads?: number; force: boolean },
+  options: { output?: string; threads?: number; embeddings?: string; force: boolean },
 ): Promise<string | undefined> {
+  const how = embeddingsOf(options.embeddings);
   using outputs = await Outputs.claim([{ flag: '--output', path: options.output }], [model, input], options.force);
-  const loaded = await load(model);
+  const loaded = await load(model, how);
   const feeds = await readTensors(input, loaded.inputs);
   const session = await loaded.session(options.threads === undefined ? {} : { threads: options.threads });
   try {

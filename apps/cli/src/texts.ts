@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { text as readStream } from 'node:stream/consumers';
 import { EngineError } from '@neural-engine/core';
-import { pipeline } from '@neural-engine/engine';
+import { load, pipeline } from '@neural-engine/engine';
 import { readTexts } from '@neural-engine/evaluation';
 import type { TextItem } from '@neural-engine/text';
 import { positiveInteger } from './context';
+import { embeddingsOf } from './embeddings';
 import { progress } from './output/progress';
 import type { Column, Row } from './output/table';
 import { Outputs } from './outputs';
@@ -16,6 +17,7 @@ export interface TextFlags {
   readonly tokenizer?: string;
   readonly batchSize: string;
   readonly threads?: string;
+  readonly embeddings?: string;
 }
 
 export const CLASSIFY_COLUMNS: readonly Column[] = [
@@ -26,9 +28,11 @@ export const CLASSIFY_COLUMNS: readonly Column[] = [
 
 /** The best classes of each text, a row each. */
 export async function classify(model: string, texts: readonly string[], flags: TextFlags & { topK: number }): Promise<Row[]> {
-  const options = shared(flags); // before stdin is waited for
+  // Flags are read before stdin is waited for.
+  const options = shared(flags);
+  const how = embeddingsOf(flags.embeddings);
   const items = await itemsOf(texts, flags);
-  const classifier = await pipeline('text-classification', model, options);
+  const classifier = await pipeline('text-classification', await load(model, how), options);
   const bar = progress('classifying', items.length);
   try {
     const found = await classifier.classifyAll(items, { topK: flags.topK, onProgress: ({ done }) => bar.update(done) });
@@ -49,8 +53,9 @@ export async function embed(
   using outputs = await Outputs.claim([{ flag: '--output', path: output }], [model, input], flags.force);
   const pooling = flags.pooling as 'mean' | 'cls';
   const options = { ...shared(flags), pooling, normalize: flags.normalize };
+  const how = embeddingsOf(flags.embeddings);
   const items = await itemsOf(texts, flags);
-  const embedder = await pipeline('feature-extraction', model, options);
+  const embedder = await pipeline('feature-extraction', await load(model, how), options);
   const bar = progress('embedding', items.length);
   try {
     const embeddings = await embedder.embedAll(items, { onProgress: ({ done }) => bar.update(done) });

@@ -77,7 +77,6 @@ describe('sweeps', () => {
       threads: [1, 2],
       iterations: 1,
       warmup: 0,
-      onnxruntime: false,
     });
     expect(cases.map(({ batch, seqLen, threads }) => `${batch}/${seqLen}/${threads}`)).toEqual([
       '1/8/1',
@@ -89,9 +88,7 @@ describe('sweeps', () => {
       '1/16/2',
       '2/16/2',
     ]);
-    expect(
-      casesOf({ model: '', batchSizes: [1], seqLens: [8], mode: 'throughput', iterations: 1, warmup: 0, onnxruntime: false })[0]!.instances,
-    ).toBe('auto');
+    expect(casesOf({ model: '', batchSizes: [1], seqLens: [8], mode: 'throughput', iterations: 1, warmup: 0 })[0]!.instances).toBe('auto');
   });
   it('tries 1, 2, 4, … instances up to one a core', () => {
     expect([1, 2, 6, 8].map(instanceCandidates)).toEqual([[1], [1, 2], [1, 2, 4, 6], [1, 2, 4, 8]]);

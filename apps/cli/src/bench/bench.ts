@@ -7,8 +7,8 @@ import { type Form, Forms } from '../precision';
 import { measureInProcess } from './in-process';
 import type { InstanceTimes } from './instance';
 import { type BenchCase, type BenchOptions, casesOf } from './options';
-import { openOrt } from './ort';
 import { measureProcesses, type ProcessResult } from './processes';
+import { openRival, type RivalOptions } from './rival';
 import { STABLE_SHARE, windowSpread } from './stable-window';
 import { vocabularyOf } from './vocabulary';
 
@@ -19,7 +19,7 @@ export interface BenchResult {
   /** What a reader should know of the numbers. */
   readonly notes: string[];
   readonly interrupted: boolean;
-  readonly facts: { schema: 'bench'; cpu: string; tier: string; model: string };
+  readonly facts: { schema: 'bench'; cpu: string; tier: string; model: string; against?: string };
 }
 
 /** Measures every combination. */
@@ -40,7 +40,13 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
     histogram: measurements.length === 1 ? histogramLines(last!.latenciesMs) : [],
     notes: notesOf(measurements, cases.length, options),
     interrupted: options.signal?.aborted ?? false,
-    facts: { schema: 'bench', cpu: report.cpu, tier: report.tier, model: options.model },
+    facts: {
+      schema: 'bench',
+      cpu: report.cpu,
+      tier: report.tier,
+      model: options.model,
+      ...(options.rival?.kind === 'model' ? { against: options.rival.model } : {}),
+    },
   };
 }
 
@@ -60,16 +66,17 @@ export class Measurer {
   ) {}
 
   private get loading(): LoadOptions {
-    return this.options.sparse ? { sparse: this.options.sparse } : {};
+    const { sparse, embeddings } = this.options;
+    return { ...(sparse ? { sparse } : {}), ...(embeddings ? { embeddings } : {}) };
   }
 
   async measure(each: BenchCase): Promise<Measurement> {
     const path = await this.forms.path(each.precision as Form);
     const model = await this.load(path);
     const placements = this.place(each);
-    const { iterations, warmup, stable, signal, processes } = this.options;
+    const { iterations, warmup, stable, signal, processes, rival } = this.options;
     const how = { iterations, warmup, ...(stable === undefined ? {} : { stable }), ...(signal ? { signal } : {}) };
-    if (this.options.onnxruntime) return this.alternate(each, model, path, placements[0]!);
+    if (rival) return this.alternate(each, model, path, rival, placements[0]!);
     if (processes) {
       const task = { model: path, load: this.loading, batch: each.batch, seqLen: each.seqLen, iterations, warmup };
       const results = await measureProcesses({ ...task, ...(stable === undefined ? {} : { stable }) }, placements, signal);
@@ -101,8 +108,15 @@ export class Measurer {
     });
   }
 
-  /** This engine and ONNX Runtime in turn; the ratio is the median of paired ratios, because each pair ran one right after the other. */
-  private async alternate(each: BenchCase, model: LoadedModel, path: string, { threads, cores }: Placement): Promise<Measurement> {
+  /** The model and its rival in turn; the ratio is the median of paired ratios, because each pair ran one right after the other. */
+  private async alternate(
+    each: BenchCase,
+    model: LoadedModel,
+    path: string,
+    rival: RivalOptions,
+    placement: Placement,
+  ): Promise<Measurement> {
+    const { threads, cores } = placement;
     const { iterations, warmup, signal } = this.options;
     const feeds = benchFeeds(model.inputs, { ...each, vocabulary: vocabularyOf(model) });
     const session = await model.session({ threads, cores });
@@ -112,13 +126,13 @@ export class Measurer {
       await run();
       return performance.now() - started;
     };
-    const peer = await openOrt(onnxFileOf(path), threads).catch(async (error: unknown) => {
+    const peer = await openRival(rival, path, feeds, each, placement).catch(async (error: unknown) => {
       await session.close();
       throw error;
     });
     try {
       for (let i = -warmup; i < iterations && !signal?.aborted; i++) {
-        const [a, b] = [await timed(() => session.run(feeds)), await timed(() => peer.run(feeds))];
+        const [a, b] = [await timed(() => session.run(feeds)), await timed(() => peer.run())];
         if (i < 0) continue;
         own.push(a);
         theirs.push(b);
@@ -135,7 +149,9 @@ export class Measurer {
     );
     const other = latencyStatistics(theirs);
     const ratio = latencyStatistics(own.map((value, i) => theirs[i]! / value)).p50;
-    return { row: { ...row, ortP50: other.p50, ortMin: other.min, ratio }, latenciesMs };
+    const names: Row =
+      rival.kind === 'onnxruntime' ? { ortP50: other.p50, ortMin: other.min } : { againstP50: other.p50, againstMin: other.min };
+    return { row: { ...row, ...names, ratio }, latenciesMs };
   }
 }
 
@@ -204,9 +220,4 @@ function notesOf(measurements: readonly Measurement[], cases: number, { signal, 
   const short = measurements.some(({ row }) => Number(row['runs']) < 1000);
   if (short) notes.push('P99.9 of fewer than 1000 runs is close to their maximum');
   return notes;
-}
-
-function onnxFileOf(path: string): string {
-  if (path.endsWith('.onnx')) return path;
-  return `${path}/model.onnx`;
 }

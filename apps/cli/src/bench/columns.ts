@@ -27,11 +27,9 @@ const ALWAYS: readonly Column[] = [
   { key: 'outliers', title: 'outliers' },
 ];
 
-const ORT: readonly Column[] = [
-  ms('ortP50', 'ORT P50 ms'),
-  ms('ortMin', 'ORT min ms'),
-  { key: 'ratio', title: 'times as fast', digits: 2 },
-];
+const ORT: readonly Column[] = [ms('ortP50', 'ORT P50 ms'), ms('ortMin', 'ORT min ms')];
+const AGAINST: readonly Column[] = [ms('againstP50', 'against P50 ms'), ms('againstMin', 'against min ms')];
+const RATIO: Column = { key: 'ratio', title: 'times as fast', digits: 2 };
 
 /** What a table of these rows shows. */
 export function benchColumns(rows: readonly Row[]): Column[] {
@@ -39,7 +37,9 @@ export function benchColumns(rows: readonly Row[]): Column[] {
     ...OPTIONAL.filter(([, says]) => rows.some(says)).map(([column]) => column),
     ...ALWAYS,
     ...(rows.some((row) => typeof row['pss'] === 'number') ? [MEMORY] : []),
-    ...(rows.some((row) => 'ratio' in row) ? ORT : []),
+    ...(rows.some((row) => 'ortP50' in row) ? ORT : []),
+    ...(rows.some((row) => 'againstP50' in row) ? AGAINST : []),
+    ...(rows.some((row) => 'ratio' in row) ? [RATIO] : []),
   ];
 }
 

@@ -1,6 +1,7 @@
 import { EngineError } from '@neural-engine/core';
 import { isa } from '@neural-engine/kernels';
 import { integerList, positiveInteger } from '../context';
+import { embeddingsOf } from '../embeddings';
 import { onInterrupt } from '../interrupt';
 import { progress } from '../output/progress';
 import type { Column, Row } from '../output/table';
@@ -9,6 +10,7 @@ import { precisionList } from '../precision';
 import { bench } from './bench';
 import { benchColumns, shownRows } from './columns';
 import { type BenchOptions, defaultWarmup, MODES, type Mode, sparsePolicy } from './options';
+import type { RivalOptions } from './rival';
 import { LIMITED, type LimitedBy, latencyLimit, launcherCsv, replay, search, searchDefaults } from './search';
 import { type SweepPicture, sweepPage, sweepSvg } from './sweep-page';
 
@@ -29,7 +31,10 @@ export interface BenchFlags {
   readonly latencyLimit?: string;
   readonly latencyBy: string;
   readonly engine: string;
+  readonly against?: string;
+  readonly againstSparse?: string;
   readonly sparse?: string;
+  readonly embeddings?: string;
   readonly svg?: string;
   readonly html?: string;
   readonly outputFile?: string;
@@ -55,7 +60,7 @@ export async function benchCommand(model: string, title: string, flags: BenchFla
     { flag: '--html', path: flags.html },
     { flag: '--output-file', path: flags.outputFile },
   ];
-  using outputs = await Outputs.claim(wanted, [model], flags.force);
+  using outputs = await Outputs.claim(wanted, [model, flags.against], flags.force);
   const { signal, release } = onInterrupt();
   let bar: ReturnType<typeof progress> | undefined;
   const onCase = (done: number, total: number): void => {
@@ -111,14 +116,12 @@ function parseFlags(model: string, flags: BenchFlags): BenchOptions {
   const threads = flags.threadsPerInstance ?? flags.threads;
   const iterations = positiveInteger('--iterations', flags.iterations);
   const instances = flags.instances ? flags.instances.split(',').flatMap(instanceCounts) : flags.mode ? undefined : defaults.instances;
-  const onnxruntime = flags.engine === 'onnxruntime';
-  if (!onnxruntime && flags.engine !== 'neural-engine')
-    throw new EngineError('E_USAGE', 'usage', `--engine ${flags.engine}: expected neural-engine or onnxruntime`);
-  if (onnxruntime && (instances?.some((count) => count !== 1) || flags.processes || flags.mode === 'throughput'))
+  const rival = rivalOf(model, flags);
+  if (rival && (instances?.some((count) => count !== 1) || flags.processes || flags.mode === 'throughput'))
     throw new EngineError(
       'E_USAGE',
       'usage',
-      '--engine onnxruntime compares one instance with one; leave --instances, --processes and --mode throughput out',
+      `${rival.flag} compares one instance with one; leave --instances, --processes and --mode throughput out`,
     );
   return {
     model,
@@ -126,7 +129,8 @@ function parseFlags(model: string, flags: BenchFlags): BenchOptions {
     seqLens: integers('--seq-len', flags.seqLen),
     iterations,
     warmup: flags.warmup === undefined ? defaultWarmup(iterations) : whole('--warmup', flags.warmup),
-    onnxruntime,
+    ...(rival ? { rival: rival.options } : {}),
+    ...embeddingsOf(flags.embeddings),
     ...(threads ? { threads: integers('--threads', threads, 1024) } : {}),
     ...(instances ? { instances } : {}),
     ...(flags.cores ? { cores: integerList('--cores', flags.cores) } : {}),
@@ -136,6 +140,22 @@ function parseFlags(model: string, flags: BenchFlags): BenchOptions {
     ...(flags.stable ? { stable: percent('--stable', flags.stable) } : {}),
     ...(flags.sparse ? { sparse: sparsePolicy(flags.sparse) } : {}),
   };
+}
+
+/** What to run in turn with the model, and the flag that asks for it. @throws {EngineError} E_USAGE an unknown engine, or two rivals. */
+function rivalOf(model: string, flags: BenchFlags): { flag: string; options: RivalOptions } | undefined {
+  const { engine, against, againstSparse } = flags;
+  if (engine !== 'neural-engine' && engine !== 'onnxruntime')
+    throw new EngineError('E_USAGE', 'usage', `--engine ${engine}: expected neural-engine or onnxruntime`);
+  const flag = against !== undefined ? '--against' : againstSparse !== undefined ? '--against-sparse' : undefined;
+  if (engine === 'onnxruntime') {
+    if (flag) throw new EngineError('E_USAGE', 'usage', `${flag} and --engine onnxruntime are two rivals; leave one out`);
+    return { flag: '--engine onnxruntime', options: { kind: 'onnxruntime' } };
+  }
+  if (!flag) return undefined;
+  const sparse = againstSparse ?? flags.sparse;
+  const load = { ...embeddingsOf(flags.embeddings), ...(sparse ? { sparse: sparsePolicy(sparse) } : {}) };
+  return { flag, options: { kind: 'model', model: against ?? model, load } };
 }
 
 const instanceCounts = (part: string): (number | 'auto')[] => (part.trim() === 'auto' ? ['auto'] : integers('--instances', part, 1024));

@@ -1,5 +1,6 @@
 import { EngineError } from '@neural-engine/core';
 import type { LoadOptions } from '@neural-engine/engine';
+import type { RivalOptions } from './rival';
 
 export const MODES = ['latency', 'throughput'] as const;
 export type Mode = (typeof MODES)[number];
@@ -25,9 +26,10 @@ export interface BenchOptions {
   readonly warmup: number;
   /** Go on until three windows of `iterations` runs agree within this share. */
   readonly stable?: number;
-  /** Run the same file in ONNX Runtime as well, in turn. */
-  readonly onnxruntime: boolean;
+  /** Run this as well, in turn. */
+  readonly rival?: RivalOptions;
   readonly sparse?: LoadOptions['sparse'];
+  readonly embeddings?: LoadOptions['embeddings'];
   /** Ends the measuring; what was measured is still reported. */
   readonly signal?: AbortSignal;
   /** Told of each combination that begins. */

@@ -3,12 +3,14 @@ import { text as readStream } from 'node:stream/consumers';
 import { EngineError } from '@neural-engine/core';
 import type { Command } from 'commander';
 import { consoleIo, positiveInteger } from '../context';
+import { EMBEDDINGS_OPTION, embeddingsOf } from '../embeddings';
 import { modelPath } from '../model-argument';
 
 interface Flags {
   context: string;
   tokenizer?: string;
   threads?: string;
+  embeddings: string;
   nBest: string;
   json?: boolean;
 }
@@ -20,14 +22,16 @@ export function registerAnswer(program: Command): void {
     .requiredOption('-c, --context <file>', 'the text; "-" reads stdin')
     .option('--tokenizer <path>', 'tokenizer folder or file; default: beside the model')
     .option('--threads <n>', 'threads')
+    .option(...EMBEDDINGS_OPTION)
     .option('-n, --n-best <n>', 'answers to print', '1')
     .option('--json', 'print JSON')
     .action(async (question: string, model: string | undefined, flags: Flags) => {
       const best = positiveInteger('--n-best', flags.nBest, 100);
       const threads = flags.threads === undefined ? undefined : positiveInteger('--threads', flags.threads, 1024);
+      const how = embeddingsOf(flags.embeddings);
       const { load, pipeline } = await import('@neural-engine/engine');
       const context = flags.context === '-' ? await readStream(process.stdin) : await readContext(flags.context);
-      const loaded = await load(modelPath(model));
+      const loaded = await load(modelPath(model), how);
       const qa = await pipeline('question-answering', loaded, {
         ...(flags.tokenizer ? { tokenizer: flags.tokenizer } : {}),
         ...(threads === undefined ? {} : { sessionOptions: { threads } }),

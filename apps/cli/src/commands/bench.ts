@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { consoleIo, formatOf, type OutputFlags, printTable } from '../context';
+import { EMBEDDINGS_OPTION } from '../embeddings';
 import { modelPath, modelTitle } from '../model-argument';
 
 interface Flags extends OutputFlags {
@@ -18,7 +19,10 @@ interface Flags extends OutputFlags {
   latencyLimit?: string;
   latencyBy: string;
   engine: string;
+  against?: string;
+  againstSparse?: string;
   sparse?: string;
+  embeddings: string;
   svg?: string;
   html?: string;
   outputFile?: string;
@@ -30,6 +34,8 @@ Examples:
   ne bench sparse_int8_ir                               one instance on all cores
   ne bench -b 1,4,16 -s 64,128,384 --html sweep.html    a sweep, with its chart
   ne bench --mode throughput                            instances of four cores, as many as one socket has room for
+  ne bench sparse_ir --against dense_ir                 how many times as fast the first is
+  ne bench --against-sparse never                       what the sparse kernels bring
   ne bench --latency-limit 10ms -o csv                  the best throughput that answers within 10 ms`;
 
 export function registerBench(program: Command): void {
@@ -51,7 +57,10 @@ export function registerBench(program: Command): void {
     .option('--latency-limit <time>', 'find the best throughput within this latency, such as 10ms')
     .option('--latency-by <name>', 'which latency the limit is for: mean, p50, p90, p95 or p99', 'p99')
     .option('-e, --engine <name>', 'neural-engine, or onnxruntime to run the same file there too, alternating', 'neural-engine')
+    .option('--against <model>', 'run this model too, alternating: how many times as fast [model] is')
+    .option('--against-sparse <policy>', '--sparse of the other run; without --against that of the same model')
     .option('--sparse <policy>', 'auto, threshold, always or never')
+    .option(...EMBEDDINGS_OPTION)
     .option('--svg <file>', 'draw throughput against latency')
     .option('--html <file>', 'the same with the table, as a page')
     .option('--output-file <csv>', "the table of the original's launcher")

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { consoleIo, formatOf, type OutputFlags, positiveInteger, printTable } from '../context';
+import { EMBEDDINGS_OPTION } from '../embeddings';
 import type { TextFlags } from '../texts';
 
 interface Flags extends OutputFlags, TextFlags {
@@ -19,6 +20,7 @@ export function registerClassify(program: Command): void {
     .option('--tokenizer <path>', 'tokenizer folder or file; default: beside the model')
     .option('-b, --batch-size <n>', 'texts in a run', '16')
     .option('-t, --threads <n>', 'threads')
+    .option(...EMBEDDINGS_OPTION)
     .option('-o, --output <form>', 'text, md, json, jsonl or csv', 'text')
     .option('--json', 'the same as --output json')
     .action(async (model: string, texts: string[], flags: Flags) => {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { consoleIo } from '../context';
+import { EMBEDDINGS_OPTION } from '../embeddings';
 import type { TextFlags } from '../texts';
 
 interface Flags extends TextFlags {
@@ -24,6 +25,7 @@ export function registerEmbed(program: Command): void {
     .option('--tokenizer <path>', 'tokenizer folder or file; default: beside the model')
     .option('-b, --batch-size <n>', 'texts in a run', '16')
     .option('-t, --threads <n>', 'threads')
+    .option(...EMBEDDINGS_OPTION)
     .option('--force', 'replace the output file')
     .action(async (model: string, texts: string[], flags: Flags) => {
       const { embed } = await import('../texts');

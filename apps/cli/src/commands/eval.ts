@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { consoleIo, positiveInteger } from '../context';
+import { EMBEDDINGS_OPTION } from '../embeddings';
 import type { Evaluation } from '../evaluate';
 import { modelPath } from '../model-argument';
 
@@ -30,7 +31,7 @@ export function registerEval(program: Command): void {
     .option('-t, --threads <n>', 'threads')
     .option('--tokenizer <path>', 'tokenizer folder or file; default: beside the model')
     .option('--sparse <policy>', 'auto, threshold, always or never')
-    .option('--embeddings <dtype>', 'f32, or int8 with one scale a row: a quarter of the size', 'f32')
+    .option(...EMBEDDINGS_OPTION)
     .option('-e, --engine <name>', 'neural-engine or onnxruntime', 'neural-engine')
     .option('--predictions <file>', "write what the model said: SQuAD's official format { id: answer }, or a list of classes")
     .option('--force', 'replace files that are there')

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { consoleIo, formatOf, type OutputFlags, positiveInteger, printTable } from '../context';
+import { EMBEDDINGS_OPTION } from '../embeddings';
 import { modelPath, modelTitle } from '../model-argument';
 
 interface Flags extends OutputFlags {
@@ -8,6 +9,7 @@ interface Flags extends OutputFlags {
   threads?: string;
   iterations: string;
   sparse?: string;
+  embeddings: string;
   csv?: string;
   trace?: string;
   html?: string;
@@ -23,6 +25,7 @@ export function registerProfile(program: Command): void {
     .option('-t, --threads <n>', 'threads; default: all cores')
     .option('-i, --iterations <n>', 'runs that are profiled', '20')
     .option('--sparse <policy>', 'auto, threshold, always or never')
+    .option(...EMBEDDINGS_OPTION)
     .option('--csv <file>', "the original's profile: its three parts and columns")
     .option('--trace <file>', 'a Chrome trace, for https://ui.perfetto.dev')
     .option('--html <file>', 'a page')
@@ -42,6 +45,7 @@ export function registerProfile(program: Command): void {
         warmup: Math.max(3, Math.ceil(iterations / 10)),
         ...(flags.threads ? { threads: positiveInteger('--threads', flags.threads, 1024) } : {}),
         ...(flags.sparse ? { sparse: flags.sparse } : {}),
+        embeddings: flags.embeddings,
         force: flags.force ?? false,
         ...(flags.csv ? { csv: flags.csv } : {}),
         ...(flags.trace ? { trace: flags.trace } : {}),

@@ -1,5 +1,6 @@
 import { load } from '@neural-engine/engine';
 import { sparsePolicy } from '../bench/options';
+import { embeddingsOf } from '../embeddings';
 import { Outputs } from '../outputs';
 import { originalCsv } from './original-csv';
 import { profilePage } from './page';
@@ -18,7 +19,10 @@ export async function profileCommand(title: string, options: ProfileOptions & Pr
   const { csv, trace, html, force } = options;
   const wanted = Object.entries({ csv, trace, html }).map(([flag, path]) => ({ flag: `--${flag}`, path }));
   using outputs = await Outputs.claim(wanted, [options.model], force);
-  const model = await load(options.model, options.sparse ? { sparse: sparsePolicy(options.sparse) } : {});
+  const model = await load(options.model, {
+    ...(options.sparse ? { sparse: sparsePolicy(options.sparse) } : {}),
+    ...embeddingsOf(options.embeddings),
+  });
   const session = await model.session(options.threads === undefined ? {} : { threads: options.threads });
   try {
     const result = await profileSession(model, session, options);

@@ -16,6 +16,7 @@ export interface ProfileOptions {
   readonly iterations: number;
   readonly warmup: number;
   readonly sparse?: string;
+  readonly embeddings?: string;
 }
 
 export type ProfileCounts = Pick<ProfileOptions, 'batch' | 'seqLen' | 'iterations' | 'warmup'>;

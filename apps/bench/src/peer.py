@@ -1,4 +1,4 @@
-"""Runs another engine on one core: python peer.py openvino|original MODEL BATCH TOKENS
+"""Runs another engine on one core: python peer.py openvino|deepsparse|original MODEL BATCH TOKENS
 
 Says "peer VERSION" when it has warmed up; then, for each line on stdin, runs once and says "peer MILLISECONDS". The caller has bound the process.
 """
@@ -11,6 +11,7 @@ from importlib.metadata import version
 engine, model, batch, tokens = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 os.environ.setdefault("GLOG_minloglevel", "2")
 os.environ["OPENVINO_TELEMETRY"] = "0"
+os.environ["NM_DISABLE_ANALYTICS"] = "1"
 import numpy as np
 
 ids = np.random.default_rng(0).integers(1, 1000, (batch, tokens)).astype("int64")
@@ -27,6 +28,20 @@ if engine == "openvino":
     feeds = {"input_ids": ids, "attention_mask": mask}
     run = lambda: request.infer(feeds, share_inputs=True, share_outputs=True)
     name = version("openvino")
+elif engine == "deepsparse":
+    import shutil
+    import tempfile
+
+    import deepsparse
+
+    # It writes fixed shapes into the file that it is given.
+    folder = tempfile.TemporaryDirectory()
+    copy = shutil.copy(model, folder.name)
+    feeds = [ids, mask]
+    shapes = [[batch, tokens]] * len(feeds)
+    loaded = deepsparse.Engine(model=copy, batch_size=batch, num_cores=1, input_shapes=shapes)
+    run = lambda: loaded.run(feeds, val_inp=False)
+    name = version("deepsparse")
 elif engine == "original":
     from intel_extension_for_transformers import neural_engine_py
 

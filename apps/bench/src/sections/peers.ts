@@ -5,18 +5,25 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { load } from '@neural-engine/engine';
 import { readIr, writeOriginalIr } from '@neural-engine/ir';
-import { writeModel } from '@neural-engine/onnx';
+import { type OnnxModel, writeModel } from '@neural-engine/onnx';
 import { transposeGraph } from '@neural-engine/transpose';
 import { BASE, encoderModel } from '../../../../tooling/models/encoder';
 import type { Context, SectionSpec } from '../context';
 import { tokenFeeds } from '../feeds';
 import { barOf } from '../goals';
 import type { Models } from '../models';
-import { withQdq } from '../qdq';
+import { withIntegerProducts, withQdq } from '../qdq';
 import { type Contestant, fastestOf, median, minimum, pairedRatio, race, timed } from '../race';
 import type { Row, Section } from '../record';
 
 const script = fileURLToPath(new URL('../peer.py', import.meta.url));
+
+/** The model that all of them run, in the form of one of them: a file, made once. */
+async function written({ folder }: Models, file: string, form: (model: OnnxModel) => OnnxModel): Promise<string> {
+  const path = join(folder, file);
+  if (!existsSync(path)) await writeModel(form(encoderModel({ ...BASE, family: 'distilbert', sparsity: 0.8, seed: 11 })), path);
+  return path;
+}
 
 /** Engines that have Python wheels, the variable that names the Python which has each, and the file each runs. */
 const PEERS = [
@@ -24,11 +31,13 @@ const PEERS = [
     name: 'openvino',
     title: 'OpenVINO',
     variable: 'NE_PEER_OPENVINO',
-    model: async ({ folder }: Models): Promise<string> => {
-      const path = join(folder, 'base-80-qdq.onnx');
-      if (!existsSync(path)) await writeModel(withQdq(encoderModel({ ...BASE, family: 'distilbert', sparsity: 0.8, seed: 11 })), path);
-      return path;
-    },
+    model: (models: Models): Promise<string> => written(models, 'base-80-qdq.onnx', withQdq),
+  },
+  {
+    name: 'deepsparse',
+    title: 'DeepSparse',
+    variable: 'NE_PEER_DEEPSPARSE',
+    model: (models: Models): Promise<string> => written(models, 'base-80-integer.onnx', withIntegerProducts),
   },
   {
     name: 'original',
@@ -134,12 +143,12 @@ async function againstPeers({ quick, models, step }: Context): Promise<Section[]
   }
   await session.close();
   const note =
-    'Each in a process of its own on the same core, runs in turn. DeepSparse is not measured: it wants a form of the model that is not written here.';
+    'Each in a process of its own on the same core, runs in turn. OpenVINO runs the model with Q/DQ pairs, DeepSparse with integer products, the original our transposed IR.';
   return [{ title, note, rows }];
 }
 
 export const peersSection: SectionSpec = {
   name: 'peers',
-  about: 'whole models against OpenVINO and the original, where NE_PEER_… name their Pythons',
+  about: 'whole models against OpenVINO, DeepSparse and the original, where NE_PEER_… name their Pythons',
   runs: [{ pinned: true, run: againstPeers }],
 };

@@ -6,6 +6,8 @@ it('measures each multiply-add instruction that the CPU has', () => {
   const rates = instructionRates();
   const expected = [
     ['vpdpbusd zmm', 'avx512vnni'],
+    ['vpdpbusd ymm', 'avxvnni'],
+    ['vpmaddwd ymm', 'avx2'],
     ['vdpbf16ps zmm', 'avx512bf16'],
     ['vfmadd231ps zmm', 'avx512f'],
     ['vfmadd231ps ymm', 'fma'],

@@ -72,8 +72,8 @@ async function kernelOf(graph: Graph, sparse: 'always' | 'never' | 'auto', k: nu
   return { run, session, name: model.weights.kernels.find((kernel) => kernel !== null) ?? 'none' };
 }
 
-/** Rate of `vpdpbusd` on this core now; undefined where the CPU has none. */
-const rate = (): number | undefined => instructionRates().find(({ instruction }) => instruction.startsWith('vpdpbusd'))?.gmacs;
+/** Rate of the best instruction for bytes on this core now; undefined where the CPU has none. */
+const rate = (): number | undefined => instructionRates().find(({ instruction }) => /^vp(dpbusd|maddwd)/.test(instruction))?.gmacs;
 
 /** How much of the instruction rate the VNNI kernels reach, counting multiplications by non-zeros only. */
 async function shares({ quick, step }: Context): Promise<Section[]> {
@@ -101,7 +101,7 @@ async function shares({ quick, step }: Context): Promise<Section[]> {
     }
   }
   const note =
-    'Share of the rate of `vpdpbusd zmm` on registers, taken before and after in the same process. One core; fastest run of the product alone; weights as warm as they stay.';
+    'Share of the rate of `vpdpbusd` on registers (of `vpmaddwd` and `vpaddd` on CPUs with neither form of VNNI), taken before and after in the same process. One core; fastest run of the product alone; weights as warm as they stay.';
   return [{ title: 'Int8 products against the instruction rate', note, rows }];
 }
 

@@ -93,7 +93,7 @@ function medianRows(runs: readonly Profiled[]): LayerTime[] {
 
 /** Which instruction a kernel's multiply-adds are. */
 const INSTRUCTIONS: readonly [RegExp, readonly string[]][] = [
-  [/u8s8|_i8/, ['tdpbusd', 'vpdpbusd zmm']],
+  [/u8s8|_i8/, ['tdpbusd', 'vpdpbusd zmm', 'vpdpbusd ymm', 'vpmaddwd ymm']],
   [/avx512_bf16|amx_bf16/, ['tdpbf16ps', 'vdpbf16ps zmm']],
   // bf16 on other CPUs is widened and multiplied as f32.
   [/f32|bf16|^attention/, ['vfmadd231ps zmm', 'vfmadd231ps ymm']],

@@ -23,8 +23,10 @@ type Measure = fn() -> Option<f64>;
 #[napi(catch_unwind)]
 pub fn instruction_rates() -> Result<Vec<InstructionRate>> {
     guard(|| {
-        let measures: [(&str, Measure); 4] = [
+        let measures: [(&str, Measure); 6] = [
             ("vpdpbusd zmm", rate::vpdpbusd512),
+            ("vpdpbusd ymm", rate::vpdpbusd256),
+            ("vpmaddwd ymm", rate::vpmaddwd256),
             ("vdpbf16ps zmm", rate::vdpbf16ps512),
             ("vfmadd231ps zmm", rate::fma512),
             ("vfmadd231ps ymm", rate::fma256),

@@ -83,6 +83,49 @@ rate!(
 );
 
 rate!(
+    /// 10⁹ u8 × s8 multiply-adds a second by `vpdpbusd ymm` of AVX-VNNI on registers; None without it.
+    vpdpbusd256, "avxvnni", 32.0, "{{vex}} vpdpbusd", "ymm"
+);
+
+/// 10⁹ 16-bit multiply-adds a second by `vpmaddwd ymm` on registers, each with the `vpaddd` that keeps its sums; None without AVX2.
+pub fn vpmaddwd256() -> Option<f64> {
+    #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
+    if std::is_x86_feature_detected!("avx2") {
+        const LOOPS: u64 = 10_000;
+        let seconds = fastest(Duration::from_millis(40), || {
+            // SAFETY: the feature was just detected; the loop touches the registers it names and nothing else.
+            unsafe {
+                std::arch::asm!(
+                    "2:",
+                    "vpmaddwd ymm8, ymm12, ymm13",
+                    "vpmaddwd ymm9, ymm12, ymm13",
+                    "vpmaddwd ymm10, ymm12, ymm13",
+                    "vpmaddwd ymm11, ymm12, ymm13",
+                    "vpaddd ymm0, ymm0, ymm8",
+                    "vpaddd ymm1, ymm1, ymm9",
+                    "vpaddd ymm2, ymm2, ymm10",
+                    "vpaddd ymm3, ymm3, ymm11",
+                    "vpmaddwd ymm8, ymm12, ymm13",
+                    "vpmaddwd ymm9, ymm12, ymm13",
+                    "vpmaddwd ymm10, ymm12, ymm13",
+                    "vpmaddwd ymm11, ymm12, ymm13",
+                    "vpaddd ymm4, ymm4, ymm8",
+                    "vpaddd ymm5, ymm5, ymm9",
+                    "vpaddd ymm6, ymm6, ymm10",
+                    "vpaddd ymm7, ymm7, ymm11",
+                    "dec {n}", "jnz 2b",
+                    n = inout(reg) LOOPS => _,
+                    out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _, out("xmm5") _, out("xmm6") _,
+                    out("xmm7") _, out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+                );
+            }
+        });
+        return Some(LOOPS as f64 * 8.0 * 16.0 / seconds / 1e9);
+    }
+    None
+}
+
+rate!(
     /// 10⁹ bf16 multiply-adds a second by `vdpbf16ps zmm` on registers; None without AVX512_BF16.
     vdpbf16ps512, "avx512bf16", 32.0, "vdpbf16ps", "zmm"
 );
@@ -139,7 +182,8 @@ mod tests {
 
     #[test]
     fn a_rate_is_that_of_a_real_cpu() {
-        for rate in [fma256(), fma512(), vpdpbusd512(), vdpbf16ps512(), tiles_from_l1()].into_iter().flatten() {
+        for rate in [fma256(), fma512(), vpdpbusd512(), vpdpbusd256(), vpmaddwd256(), vdpbf16ps512(), tiles_from_l1()].into_iter().flatten()
+        {
             assert!((1.0..10_000.0).contains(&rate), "{rate}");
         }
     }

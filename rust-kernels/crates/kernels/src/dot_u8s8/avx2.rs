@@ -12,10 +12,16 @@ pub(crate) trait Dot: Copy {
     type X: Copy;
     /// Four s8 per lane, prepared.
     type W: Copy;
+    /// Four rows of four s8, prepared in memory: worth it for weights that are used again and again.
+    type Four: Copy + Default;
     /// Prepares activations.
     fn x(self, x: __m256i) -> Self::X;
     /// Prepares weights.
     fn w(self, w: __m256i) -> Self::W;
+    /// Prepares the first 16 bytes, four of each row.
+    fn four(self, w: &[u8]) -> Self::Four;
+    /// One of four rows, the same in every lane.
+    fn row(self, four: &Self::Four, row: usize) -> Self::W;
     /// acc + Σ x · w per lane, wrapping.
     fn add(self, acc: __m256i, x: Self::X, w: Self::W) -> __m256i;
     /// The proof of AVX2 in it.
@@ -41,6 +47,25 @@ macro_rules! op {
 impl Dot for Widen {
     type X = [__m256i; 2];
     type W = [__m256i; 2];
+    /// Of each row, the even two and the odd two.
+    type Four = [[[i16; 2]; 2]; 4];
+    #[inline(always)]
+    fn four(self, w: &[u8]) -> Self::Four {
+        let w: &[u8; 16] = w.first_chunk().expect("four rows are 16 bytes");
+        let mut four = Self::Four::default();
+        // SAFETY: 16 bytes are read and 32 written, which is what the arrays hold; the value proves the features.
+        unsafe {
+            let even_first = _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
+            let bytes = _mm_shuffle_epi8(_mm_loadu_si128(w.as_ptr().cast()), even_first);
+            _mm256_storeu_si256(four.as_mut_ptr().cast(), _mm256_cvtepi8_epi16(bytes));
+        }
+        four
+    }
+    #[inline(always)]
+    fn row(self, four: &Self::Four, row: usize) -> [__m256i; 2] {
+        let pair = |[a, b]: [i16; 2]| splat(self.0, (i32::from(b) << 16) | i32::from(a as u16));
+        [pair(four[row][0]), pair(four[row][1])]
+    }
     #[inline(always)]
     fn x(self, x: __m256i) -> [__m256i; 2] {
         op!([_mm256_and_si256(x, _mm256_set1_epi16(0xff)), _mm256_srli_epi16::<8>(x)])
@@ -62,6 +87,15 @@ impl Dot for Widen {
 impl Dot for Vnni {
     type X = __m256i;
     type W = __m256i;
+    type Four = [[u8; 4]; 4];
+    #[inline(always)]
+    fn four(self, w: &[u8]) -> [[u8; 4]; 4] {
+        *w.as_chunks().0.first_chunk().expect("four rows are 16 bytes")
+    }
+    #[inline(always)]
+    fn row(self, four: &[[u8; 4]; 4], row: usize) -> __m256i {
+        broadcast(self.0, &four[row])
+    }
     #[inline(always)]
     fn x(self, x: __m256i) -> __m256i {
         x
@@ -121,6 +155,14 @@ pub(crate) fn store(_: Avx2, bytes: &mut [u8], x: __m256i) {
     let bytes: &mut [u8; 32] = bytes.first_chunk_mut().expect("a vector store needs 32 bytes");
     // SAFETY: the array holds the 32 bytes that are written; the token proves the feature.
     unsafe { _mm256_storeu_si256(bytes.as_mut_ptr().cast(), x) }
+}
+
+/// The first 8 values.
+#[inline(always)]
+pub(crate) fn load_i32(_: Avx2, values: &[i32]) -> __m256i {
+    let values: &[i32; 8] = values.first_chunk().expect("a vector load needs 8 values");
+    // SAFETY: the array holds the 32 bytes that are read; the token proves the feature.
+    unsafe { _mm256_loadu_si256(values.as_ptr().cast()) }
 }
 
 /// Writes the first 8 values.

@@ -1,5 +1,5 @@
 //! AVX2, with AVX-VNNI where there is one: 64 tokens are eight `ymm` of 8 lanes, worked on two at a time so that four rows of
-//! accumulators, the inputs and a weight fit 16 registers.
+//! accumulators, the inputs and a weight fit 16 registers. What all four pairs need of a few weights is prepared once, on the stack.
 
 use super::dense::DenseU8S8;
 use super::element::Element;
@@ -7,7 +7,7 @@ use super::epilogue::Epilogue;
 use super::sparse::{GROUP, Sparse4x1U8S8, index};
 use super::tier::Tier;
 use crate::Activation;
-use crate::dot_u8s8::avx2::{Dot, DotOp, broadcast, dispatch, interleave, interleave_half, load, splat, store, store_i32};
+use crate::dot_u8s8::avx2::{Dot, DotOp, dispatch, interleave, interleave_half, load, load_i32, splat, store, store_i32};
 use crate::dot_u8s8::each;
 use crate::panel::{Io, TOKENS};
 use core::arch::x86_64::{__m256, __m256i};
@@ -16,6 +16,12 @@ use std::ops::Range;
 
 /// Bytes of a panel's interleaved copy per four inputs.
 const QUAD: usize = 4 * TOKENS;
+
+/// Rows that one panel meets before the next takes its place in L1 and L2.
+const ROWS: usize = 32;
+
+/// Steps of four inputs whose weights are prepared together: 2 KB of them, and at most 8 KB of a panel.
+const STEPS: usize = 32;
 
 /// Accumulators of four rows, tokens in lane order.
 type Block = [[i32; TOKENS]; 4];
@@ -38,39 +44,90 @@ impl<Y: Element> Sparse<'_, '_, '_, Y> {
 impl<Y: Element> DotOp for Sparse<'_, '_, '_, Y> {
     #[inline(always)]
     fn eval<D: Dot>(self, dot: D) {
-        for row in self.rows.clone().step_by(4) {
-            let groups = self.weight.block(row / 4);
+        for first in self.rows.clone().step_by(ROWS) {
             for io in self.ios.iter_mut() {
-                let init = std::array::from_fn(|i| self.init[row + i]);
-                let mut block: Block = [[0; TOKENS]; 4];
-                for half in [0, 1] {
-                    sparse_quarter::<D, false>(dot, init, groups, io.x, half, &mut block);
-                    sparse_quarter::<D, true>(dot, init, groups, io.x, half, &mut block);
+                assert!(io.x.len() == self.weight.k() * TOKENS);
+                for row in (first..self.rows.end.min(first + ROWS)).step_by(4) {
+                    let mut block = each!([0, 1, 2, 3], |i| [self.init[row + i]; TOKENS]);
+                    // SAFETY: the view has checked that every index is below k, and x holds k rows of 64 tokens.
+                    unsafe { sparse_block(dot, self.weight.block(row / 4), io.x, &mut block) };
+                    finish(dot.avx2(), self.epilogue, row, row - self.rows.start, &block, io);
                 }
-                finish(dot.avx2(), self.epilogue, row, row - self.rows.start, &block, io);
             }
         }
     }
 }
 
-/// Four rows × 16 tokens: registers 0 and 1, or with HIGH 2 and 3, of 32 tokens.
+/// A group of a sparse weight, prepared.
+#[derive(Clone, Copy, Default)]
+struct Gather<F> {
+    /// Where the tokens of its inputs are.
+    at: [u32; 4],
+    weights: F,
+}
+
+/// Adds the products of four rows.
+///
+/// # Safety
+/// `groups` is whole groups whose indices are below k; `x` holds k rows of 64 tokens.
 #[inline(always)]
-fn sparse_quarter<D: Dot, const HIGH: bool>(dot: D, init: [i32; 4], groups: &[u8], x: &[u8], half: usize, block: &mut Block) {
-    let token = dot.avx2();
-    let mut acc: [[__m256i; 2]; 4] = each!(init, |init| [splat(token, init); 2]);
-    for group in groups.chunks_exact(GROUP) {
-        let rows = each!([0, 1, 2, 3], |i| load(token, &x[index(group, i) * TOKENS + 32 * half..]));
-        let [a, b] = interleave_half::<HIGH>(token, rows);
-        let x = [dot.x(a), dot.x(b)];
-        for (i, acc) in acc.iter_mut().enumerate() {
-            let w = dot.w(broadcast(token, &group[8 + 4 * i..]));
-            *acc = [dot.add(acc[0], x[0], w), dot.add(acc[1], x[1], w)];
+unsafe fn sparse_block<D: Dot>(dot: D, groups: &[u8], x: &[u8], block: &mut Block) {
+    let mut steps = [Gather::default(); STEPS];
+    for groups in groups.chunks(STEPS * GROUP) {
+        let steps = &mut steps[..groups.len() / GROUP];
+        for (step, group) in steps.iter_mut().zip(groups.chunks_exact(GROUP)) {
+            let at = each!([0, 1, 2, 3], |i| (index(group, i) * TOKENS) as u32);
+            *step = Gather { at, weights: dot.four(&group[8..]) };
+        }
+        for half in [0, 1] {
+            // SAFETY: the caller's promise; `half` is 0 or 1.
+            unsafe {
+                sparse_quarter::<D, false>(dot, steps, x, half, block);
+                sparse_quarter::<D, true>(dot, steps, x, half, block);
+            }
         }
     }
-    let at = 32 * usize::from(HIGH) + 8 * half;
-    for (row, acc) in block.iter_mut().zip(&acc) {
-        store_i32(token, &mut row[at..], acc[0]);
-        store_i32(token, &mut row[at + 16..], acc[1]);
+}
+
+/// Adds four rows × 16 tokens: registers 0 and 1, or with HIGH 2 and 3, of 32 tokens.
+///
+/// # Safety
+/// Every place in `steps` begins 64 tokens of `x`, and `half` is 0 or 1.
+#[inline(always)]
+unsafe fn sparse_quarter<D: Dot, const HIGH: bool>(dot: D, steps: &[Gather<D::Four>], x: &[u8], half: usize, block: &mut Block) {
+    let token = dot.avx2();
+    let lanes = 32 * usize::from(HIGH) + 8 * half;
+    let mut acc = load_acc(token, block, [lanes, lanes + 16]);
+    for step in steps {
+        // SAFETY: the caller's promise.
+        let rows = each!(step.at, |at| load(token, unsafe { x.get_unchecked(at as usize + 32 * half..at as usize + 32 * half + 32) }));
+        let [a, b] = interleave_half::<HIGH>(token, rows);
+        multiply(dot, &mut acc, [a, b], &step.weights);
+    }
+    store_acc(token, block, [lanes, lanes + 16], &acc);
+}
+
+/// Adds the products of four rows of four weights by 16 tokens.
+#[inline(always)]
+fn multiply<D: Dot>(dot: D, acc: &mut [[__m256i; 2]; 4], x: [__m256i; 2], weights: &D::Four) {
+    let x = [dot.x(x[0]), dot.x(x[1])];
+    for (i, acc) in acc.iter_mut().enumerate() {
+        let w = dot.row(weights, i);
+        *acc = [dot.add(acc[0], x[0], w), dot.add(acc[1], x[1], w)];
+    }
+}
+
+/// Two registers of each row.
+#[inline(always)]
+fn load_acc(token: Avx2, block: &Block, at: [usize; 2]) -> [[__m256i; 2]; 4] {
+    each!([0, 1, 2, 3], |i| [load_i32(token, &block[i][at[0]..]), load_i32(token, &block[i][at[1]..])])
+}
+
+#[inline(always)]
+fn store_acc(token: Avx2, block: &mut Block, at: [usize; 2], acc: &[[__m256i; 2]; 4]) {
+    for (row, acc) in block.iter_mut().zip(acc) {
+        store_i32(token, &mut row[at[0]..], acc[0]);
+        store_i32(token, &mut row[at[1]..], acc[1]);
     }
 }
 
@@ -97,39 +154,43 @@ impl<Y: Element> DotOp for Dense<'_, '_, '_, Y> {
         for (io, copy) in self.ios.iter().zip(self.scratch.chunks_exact_mut(len)) {
             interleave_panel(dot.avx2(), io.x, copy);
         }
-        for row in self.rows.clone().step_by(4) {
-            // A pair beyond the last row repeats the one before; its accumulators are not finished.
-            let count = (self.rows.end - row).min(4);
-            let pairs = [self.weight.pair(row / 2), self.weight.pair((row + count - 1) / 2)];
+        for first in self.rows.clone().step_by(ROWS) {
             for (io, x) in self.ios.iter_mut().zip(self.scratch.chunks_exact(len)) {
-                let init = std::array::from_fn(|i| self.init[row + i.min(count - 1)]);
-                let mut block: Block = [[0; TOKENS]; 4];
-                for part in 0..4 {
-                    dense_quarter(dot, init, pairs, x, part, &mut block);
+                for row in (first..self.rows.end.min(first + ROWS)).step_by(4) {
+                    // A pair beyond the last row repeats the one before; its accumulators are not finished.
+                    let count = (self.rows.end - row).min(4);
+                    let pairs = [self.weight.pair(row / 2), self.weight.pair((row + count - 1) / 2)];
+                    let mut block = each!([0, 1, 2, 3], |i| [self.init[row + (count - 1).min(i)]; TOKENS]);
+                    dense_block(dot, pairs, x, &mut block);
+                    finish(dot.avx2(), self.epilogue, row, row - self.rows.start, &block[..count], io);
                 }
-                finish(dot.avx2(), self.epilogue, row, row - self.rows.start, &block[..count], io);
             }
         }
     }
 }
 
-/// Four rows × 16 lanes.
+/// Adds the products of four rows by an interleaved panel.
 #[inline(always)]
-fn dense_quarter<D: Dot>(dot: D, init: [i32; 4], pairs: [&[u8]; 2], x: &[u8], part: usize, block: &mut Block) {
+fn dense_block<D: Dot>(dot: D, pairs: [&[u8]; 2], x: &[u8], block: &mut Block) {
     let token = dot.avx2();
-    let mut acc: [[__m256i; 2]; 4] = each!(init, |init| [splat(token, init); 2]);
-    for ((quad, first), second) in x.chunks_exact(QUAD).zip(pairs[0].chunks_exact(8)).zip(pairs[1].chunks_exact(8)) {
-        let lanes = &quad[64 * part..64 * part + 64];
-        let x = [dot.x(load(token, &lanes[..32])), dot.x(load(token, &lanes[32..]))];
-        let weights = [&first[..4], &first[4..], &second[..4], &second[4..]];
-        for (acc, w) in acc.iter_mut().zip(weights) {
-            let w = dot.w(broadcast(token, w));
-            *acc = [dot.add(acc[0], x[0], w), dot.add(acc[1], x[1], w)];
+    let mut steps = [D::Four::default(); STEPS];
+    let streams = pairs[0].chunks(8 * STEPS).zip(pairs[1].chunks(8 * STEPS));
+    for ((first, second), x) in streams.zip(x.chunks(QUAD * STEPS)) {
+        let steps = &mut steps[..first.len() / 8];
+        for ((step, first), second) in steps.iter_mut().zip(first.chunks_exact(8)).zip(second.chunks_exact(8)) {
+            let mut four = [0; 16];
+            four[..8].copy_from_slice(first);
+            four[8..].copy_from_slice(second);
+            *step = dot.four(&four);
         }
-    }
-    for (row, acc) in block.iter_mut().zip(&acc) {
-        store_i32(token, &mut row[16 * part..], acc[0]);
-        store_i32(token, &mut row[16 * part + 8..], acc[1]);
+        for part in 0..4 {
+            let lanes = [16 * part, 16 * part + 8];
+            let mut acc = load_acc(token, block, lanes);
+            for (quad, step) in x.chunks_exact(QUAD).zip(steps.iter()) {
+                multiply(dot, &mut acc, [load(token, &quad[64 * part..]), load(token, &quad[64 * part + 32..])], step);
+            }
+            store_acc(token, block, lanes, &acc);
+        }
     }
 }
 
@@ -149,12 +210,19 @@ fn interleave_panel(token: Avx2, x: &[u8], copy: &mut [u8]) {
     }
 }
 
+/// Finishes one to four rows. Kept out of the kernels, of which there are several for each output.
 #[inline(always)]
 fn finish<Y: Element>(token: Avx2, epilogue: &Epilogue<'_>, row: usize, at: usize, block: &[[i32; TOKENS]], io: &mut Io<'_, u8, Y>) {
-    for (i, acc) in block.iter().enumerate() {
-        let acc = each!([0, 16, 32, 48], |lane| token.load_i32(&acc[lane..lane + 16]));
-        epilogue.finish(token, row + i, &[acc], io, at + i);
+    #[inline(never)]
+    #[target_feature(enable = "avx2,fma")]
+    fn featured<Y: Element>(token: Avx2, epilogue: &Epilogue<'_>, row: usize, at: usize, block: &[[i32; TOKENS]], io: &mut Io<'_, u8, Y>) {
+        for (i, acc) in block.iter().enumerate() {
+            let acc = each!([0, 16, 32, 48], |lane| token.load_i32(&acc[lane..lane + 16]));
+            token.finish(epilogue, row + i, &[acc], io, at + i);
+        }
     }
+    // SAFETY: the token proves the features.
+    unsafe { featured(token, epilogue, row, at, block, io) }
 }
 
 impl Tier for Avx2 {

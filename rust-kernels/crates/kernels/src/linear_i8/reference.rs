@@ -3,6 +3,7 @@
 use super::element::Element;
 use super::epilogue::Epilogue;
 use super::sparse::{GROUP, index, weight as group_weight};
+use super::tier::Tier;
 use super::weight::WeightI8;
 use crate::panel::{Io, TOKENS, lane_of};
 use neural_engine_isa::Scalar;
@@ -43,5 +44,5 @@ fn add_product(acc: &mut [i32; TOKENS], w: i8, x: &[u8]) {
 
 fn finish<Y: Element>(epilogue: &Epilogue<'_>, row: usize, at: usize, acc: &[i32; TOKENS], io: &mut Io<'_, u8, Y>) {
     let lanes = std::array::from_fn(|j| std::array::from_fn(|lane| acc[lane_of(16 * j + lane)]));
-    epilogue.finish(Scalar, row, &[lanes], io, at);
+    Scalar.finish(epilogue, row, &[lanes], io, at);
 }

@@ -4,6 +4,7 @@ use super::{Machine, Sums};
 use crate::linear_i8::compressed::{Compressed4x1U8S8, MASKS};
 use crate::linear_i8::element::Element;
 use crate::linear_i8::epilogue::Epilogue;
+use crate::linear_i8::tier::Tier;
 use crate::linear_i8::tiled::GROUP_ROWS;
 use crate::panel::Io;
 use crate::tiles::{SIDE, TILE};
@@ -148,6 +149,6 @@ impl Finish<'_> {
                 *acc = simd.add_i32(start, simd.load_i32(&sums.0[j / 2][within / SIDE * 2 + j % 2][within % SIDE + i]));
             }
         }
-        self.epilogue.finish(simd, row, &acc, io, row - self.rows.start);
+        simd.finish(self.epilogue, row, &acc, io, row - self.rows.start);
     }
 }

@@ -77,19 +77,52 @@ describe('its files', () => {
     expect(lines).toHaveLength(result.rows.length);
     expect(totals).toMatch(/^total latency \(ms\),[\d.]+\ntotal at 90% \(ms\),[\d.]+,improvement,[\d.]+/);
   });
-  it('is a trace whose events nest as Perfetto wants them: none of a track overlaps the next, an iteration spans its steps', () => {
-    type Event = { name: string; ph: string; tid: number; ts: number; dur: number };
-    const { traceEvents } = JSON.parse(readFileSync(files.trace, 'utf8')) as { traceEvents: Event[] };
-    const events = traceEvents.filter((event) => event.ph === 'X');
-    const iterations = events.filter((event) => event.tid === 0);
-    expect(iterations.map((event) => event.name)).toEqual(['Iteration0', 'Iteration1', 'Iteration2', 'Iteration3']);
-    for (const thread of [1, 2]) {
-      const track = events.filter((event) => event.tid === thread).sort((a, b) => a.ts - b.ts);
-      expect(track.length).toBeGreaterThan(10);
-      for (const [i, event] of track.slice(1).entries()) expect(event.ts).toBeGreaterThanOrEqual(track[i]!.ts + track[i]!.dur - 1e-6);
-      for (const event of track)
-        expect(iterations.some(({ ts, dur }) => event.ts >= ts - 1e-6 && event.ts + event.dur <= ts + dur + 1e-6)).toBe(true);
+  describe('is a trace', () => {
+    interface Event {
+      readonly name: string;
+      readonly ph: string;
+      readonly pid: number;
+      readonly tid: number;
+      readonly ts: number;
+      readonly dur: number;
+      readonly args: Readonly<Record<string, unknown>>;
     }
+    const read = () => JSON.parse(readFileSync(files.trace, 'utf8')) as { displayTimeUnit: string; traceEvents: Event[] };
+    /** As Perfetto reads a time: nanoseconds, what is beyond cut off. */
+    const ns = (microseconds: number): number => Math.trunc(microseconds * 1000);
+
+    it('of the fields and types that the Trace Event Format asks for', () => {
+      const { displayTimeUnit, traceEvents } = read();
+      expect(displayTimeUnit).toBe('ms');
+      for (const event of traceEvents) {
+        expect(event, event.name).toMatchObject({ name: expect.stringMatching(/./), ph: expect.stringMatching(/^[XM]$/) });
+        for (const id of [event.pid, event.tid]) expect(Number.isInteger(id) && id > 0).toBe(true);
+        if (event.ph === 'M') expect(event.args).toEqual({ name: expect.any(String) });
+        else for (const time of [event.ts, event.dur]) expect(Number.isFinite(time) && time >= 0).toBe(true);
+      }
+      const names = (kind: string) => traceEvents.filter(({ ph, name }) => ph === 'M' && name === kind);
+      expect(names('process_name')).toHaveLength(1);
+      // Each track has one name, and each name a track.
+      expect(names('thread_name').map(({ tid }) => tid)).toEqual([...new Set(traceEvents.map(({ tid }) => tid))].sort((x, y) => x - y));
+    });
+
+    it('whose slices nest by the nanosecond: none of a track overlaps the next, an iteration spans its steps', () => {
+      const { traceEvents } = read();
+      const trackOf = (name: string): Event[] => {
+        const { tid } = traceEvents.find(({ ph, args }) => ph === 'M' && args['name'] === name)!;
+        return traceEvents.filter((event) => event.ph === 'X' && event.tid === tid).sort((x, y) => x.ts - y.ts);
+      };
+      const end = ({ ts, dur }: Event): number => ns(ts) + ns(dur);
+      const iterations = trackOf('model_inference');
+      expect(iterations.map((event) => event.name)).toEqual(['Iteration0', 'Iteration1', 'Iteration2', 'Iteration3']);
+      for (const thread of [0, 1]) {
+        const track = trackOf(`thread ${thread}`);
+        expect(track.length).toBeGreaterThan(10);
+        for (const [i, event] of track.slice(1).entries()) expect(ns(event.ts)).toBeGreaterThanOrEqual(end(track[i]!));
+        for (const event of track)
+          expect(iterations.some((iteration) => ns(event.ts) >= ns(iteration.ts) && end(event) <= end(iteration))).toBe(true);
+      }
+    });
   });
   it('is a page that loads nothing, escapes names, and that a browser opens', () => {
     const html = readFileSync(files.html, 'utf8');

@@ -48,7 +48,13 @@ export class LoadedModel {
     private readonly options: CompileOptions,
     /** The weights came ready packed from the cache. */
     readonly warm: boolean,
+    private readonly packed: string | undefined,
   ) {}
+
+  /** The file that its packed weights are mapped from, which `Model.fromPacked` opens too; undefined where they are kept in memory. */
+  get packedFile(): string | undefined {
+    return this.runtime.weights.mapped ? this.packed : undefined;
+  }
 
   /** What {@link Session.run} takes, in order. */
   get inputs(): readonly Port[] {
@@ -102,7 +108,7 @@ export async function load(source: ModelSource, options: LoadOptions = {}): Prom
   const packedFile = options.packedFile ?? cached;
   if (packedFile) {
     const packed = await Model.fromPacked(packedFile, options);
-    if (packed) return new LoadedModel(packed, located, options, true);
+    if (packed) return new LoadedModel(packed, located, options, true, packedFile);
   }
   const graph = await compileLocated(located, options);
   const model = await Model.fromGraph(graph, {
@@ -111,7 +117,7 @@ export async function load(source: ModelSource, options: LoadOptions = {}): Prom
     // A folder of the caller's own is left alone.
     ...(cached ? { packedFolderBytes: options.packedFolderBytes ?? cacheLimit() } : {}),
   });
-  return new LoadedModel(model, located, options, false);
+  return new LoadedModel(model, located, options, false, packedFile);
 }
 
 function packedFileOf(located: Located, options: LoadOptions): string | undefined {

@@ -171,7 +171,10 @@ describe('ne bench', () => {
     const { code, out } = await ne('--processes', '-n', '2', '-t', '1', '-i', '5', '--json');
     expect(code).toBe(0);
     const [row] = JSON.parse(out).rows;
-    expect(row).toMatchObject({ instances: 2, runs: 10, pss: expect.any(Number) });
+    expect(row).toMatchObject({ instances: 2, runs: 10 });
+    expect(row.uss).toBeGreaterThan(0);
+    expect(row.pss).toBeGreaterThan(row.uss);
+    expect(row.rss).toBeGreaterThan(row.pss);
     const { fromMs, toMs, counts, slower } = row.histogram;
     expect([fromMs, counts.length]).toEqual([row.min, 10]);
     expect(toMs).toBeGreaterThan(fromMs);

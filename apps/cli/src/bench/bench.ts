@@ -78,7 +78,9 @@ export class Measurer {
     const how = { iterations, warmup, ...(stable === undefined ? {} : { stable }), ...(signal ? { signal } : {}) };
     if (rival) return this.alternate(each, model, path, rival, placements[0]!);
     if (processes) {
-      const task = { model: path, load: this.loading, batch: each.batch, seqLen: each.seqLen, iterations, warmup };
+      const { packedFile } = model;
+      const vocabulary = vocabularyOf(model);
+      const task = { model: path, load: this.loading, packedFile, vocabulary, batch: each.batch, seqLen: each.seqLen, iterations, warmup };
       const results = await measureProcesses({ ...task, ...(stable === undefined ? {} : { stable }) }, placements, signal);
       return summary(
         each,
@@ -199,9 +201,9 @@ function summary(
 
 /** Memory of all processes together, in bytes. */
 function memoryOf(results: readonly ProcessResult[]): Record<string, number | null> {
-  const sum = (name: 'rss' | 'pss'): number | null =>
+  const sum = (name: 'rss' | 'pss' | 'uss'): number | null =>
     results.reduce<number | null>((total, { memory }) => (total === null || memory === null ? null : total + memory[name]), 0);
-  return { rss: sum('rss'), pss: sum('pss') };
+  return { rss: sum('rss'), pss: sum('pss'), uss: sum('uss') };
 }
 
 function notesOf(measurements: readonly Measurement[], cases: number, { signal, iterations }: BenchOptions): string[] {

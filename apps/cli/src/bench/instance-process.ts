@@ -1,11 +1,10 @@
 // One instance in a process of its own; started by `processes.ts`, which it talks to over the IPC channel.
 import { readFileSync } from 'node:fs';
 import { EngineError } from '@neural-engine/core';
-import { load } from '@neural-engine/engine';
+import { Model } from '@neural-engine/runtime';
 import { benchFeeds } from '../feeds';
 import { keepBusy, type Load, measureInstance, warmUp } from './instance';
 import type { FromInstance, InstanceTask, ProcessMemory, ToInstance } from './process-messages';
-import { vocabularyOf } from './vocabulary';
 
 const interrupt = new AbortController();
 const stop = new AbortController();
@@ -29,10 +28,10 @@ process.on('message', (message: ToInstance) => {
 });
 
 async function serve(task: InstanceTask): Promise<void> {
-  const model = await load(task.model, task.load);
+  const model = await modelOf(task);
   const { threads, cores, node } = task.placement;
   const session = await model.session({ threads, cores, ...(node === undefined ? {} : { node }) });
-  const feeds = benchFeeds(model.inputs, { batch: task.batch, seqLen: task.seqLen, vocabulary: vocabularyOf(model) });
+  const feeds = benchFeeds(model.inputs, { batch: task.batch, seqLen: task.seqLen, vocabulary: task.vocabulary });
   const { warmup, iterations, stable } = task;
   const run = (): Promise<unknown> => session.run(feeds);
   const work: Load = { run, warmup, iterations, signal: interrupt.signal, ...(stable === undefined ? {} : { stable }) };
@@ -46,11 +45,19 @@ async function serve(task: InstanceTask): Promise<void> {
   process.disconnect();
 }
 
+/** Mapping what the parent packed needs the runtime alone; compilers and parsers of files would take more memory than all else here. */
+async function modelOf({ model, load: options, packedFile }: InstanceTask): Promise<Model> {
+  const packed = packedFile === undefined ? null : await Model.fromPacked(packedFile, options);
+  if (packed) return packed;
+  const { load } = await import('@neural-engine/engine');
+  return (await load(model, options)).runtime;
+}
+
 function memoryOf(): ProcessMemory | null {
   try {
     const text = readFileSync('/proc/self/smaps_rollup', 'utf8');
     const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1]) * 1024;
-    return { rss: field('Rss'), pss: field('Pss') };
+    return { rss: field('Rss'), pss: field('Pss'), uss: field('Private_Clean') + field('Private_Dirty') };
   } catch {
     return null;
   }

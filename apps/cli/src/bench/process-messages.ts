@@ -5,6 +5,10 @@ import type { InstanceTimes } from './instance';
 export interface InstanceTask {
   readonly model: string;
   readonly load: LoadOptions;
+  /** Weights that the parent packed, which the instance maps; undefined where they are kept nowhere: it then loads the model by itself. */
+  readonly packedFile: string | undefined;
+  /** Token ids are drawn below this. */
+  readonly vocabulary: number;
   readonly placement: Placement;
   readonly batch: number;
   readonly seqLen: number;
@@ -22,8 +26,9 @@ export type FromInstance =
   | { readonly times: InstanceTimes; readonly threads: number; readonly memory: ProcessMemory | null }
   | { readonly error: { code: string; stage: string; message: string } };
 
-/** Bytes, from `/proc/self/smaps_rollup`. Pages that several processes map count in part for each in `pss`. */
+/** Bytes, from `/proc/self/smaps_rollup`. Pages that several processes map count in part for each in `pss`, and in none in `uss`. */
 export interface ProcessMemory {
   readonly rss: number;
   readonly pss: number;
+  readonly uss: number;
 }

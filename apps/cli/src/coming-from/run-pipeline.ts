@@ -6,6 +6,7 @@ import { load, type Placement, placeInstances } from '@neural-engine/engine';
 import { isa } from '@neural-engine/kernels';
 import { type Precision, requirePrecision } from '@neural-engine/quantizer';
 import { measureProcesses } from '../bench/processes';
+import { vocabularyOf } from '../bench/vocabulary';
 import { Forms } from '../precision';
 import { quantizeToOnnx } from '../quantize/quantize-onnx';
 import { performanceLines } from './report-lines';
@@ -105,8 +106,10 @@ async function throughput(model: string, stem: string, options: OriginalPipeline
   const cores = isa().physicalCpus.length;
   const logOf = (j: number): string => `${stem}-throughput-${cores}-${placements[0]!.threads}-${j}.log`;
   for (const j of placements.keys()) writeFileSync(logOf(j), '');
-  await load(model); // packs once, so that the processes only map
-  const task = { model, load: {}, batch, seqLen, warmup: warmUp, iterations: iteration - warmUp };
+  const loaded = await load(model); // packs once, so that the processes only map
+  const { packedFile } = loaded;
+  const vocabulary = vocabularyOf(loaded);
+  const task = { model, load: {}, packedFile, vocabulary, batch, seqLen, warmup: warmUp, iterations: iteration - warmUp };
   const outcome = await measureProcesses(task, placements).catch((error: unknown) => error as Error);
   if (outcome instanceof Error) {
     for (const [j, placement] of placements.entries())

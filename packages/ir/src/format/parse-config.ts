@@ -1,9 +1,14 @@
+import { createRequire } from 'node:module';
 import { EngineError, LIMITS } from '@neural-engine/core';
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, visit, type YAMLMap, type Node as YamlNode } from 'yaml';
+import type { YAMLMap, Node as YamlNode } from 'yaml';
 import { FORMAT_VERSION, type IrConfig, type IrExtra, type IrOperator, type IrScalar, type IrTensor } from './config';
 
 /** Names that mean something to JavaScript objects; no tensor or operator is called so. */
 const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype', '<<']);
+
+const requireFromHere = createRequire(import.meta.url);
+/** Loaded with the first file that is parsed: a model that comes packed needs none, and the parser takes 5 MB of each process. */
+const loadYaml = (): typeof import('yaml') => requireFromHere('yaml');
 
 /**
  * Reads conf.yaml.
@@ -31,7 +36,8 @@ function checkNesting(text: string): void {
 }
 
 class ConfigReader {
-  private readonly lines = new LineCounter();
+  private readonly yaml = loadYaml();
+  private readonly lines = new this.yaml.LineCounter();
   private readonly root: YAMLMap;
 
   constructor(text: string) {
@@ -40,19 +46,19 @@ class ConfigReader {
     const [first] = document.errors;
     if (first)
       throw new EngineError('E_IR', 'ir', `conf.yaml, line ${this.lines.linePos(first.pos[0]).line}: ${first.message.split('\n')[0]}`);
-    visit(document, {
+    this.yaml.visit(document, {
       Alias: (_, node) => this.fail(node, 'aliases are not allowed'),
       Node: (_, node) => {
         if (node.tag || ('anchor' in node && node.anchor)) this.fail(node, 'tags and anchors are not allowed');
       },
     });
-    if (!isMap(document.contents)) throw new EngineError('E_IR', 'ir', 'conf.yaml: expected a mapping with the key "model"');
+    if (!this.yaml.isMap(document.contents)) throw new EngineError('E_IR', 'ir', 'conf.yaml: expected a mapping with the key "model"');
     this.root = document.contents as YAMLMap;
   }
 
   private parse(text: string) {
     try {
-      return parseDocument(text, {
+      return this.yaml.parseDocument(text, {
         schema: 'failsafe',
         uniqueKeys: true,
         lineCounter: this.lines,
@@ -153,7 +159,7 @@ class ConfigReader {
   private entries(map: YAMLMap): [string, YamlNode, YamlNode][] {
     return map.items.map(({ key, value }) => {
       const keyNode = key as YamlNode;
-      if (!isScalar(keyNode) || typeof keyNode.value !== 'string') this.fail(keyNode, 'keys must be plain names');
+      if (!this.yaml.isScalar(keyNode) || typeof keyNode.value !== 'string') this.fail(keyNode, 'keys must be plain names');
       const name = (keyNode as unknown as { value: string }).value;
       if (FORBIDDEN.has(name)) this.fail(keyNode, `"${name}" is not allowed as a key`);
       if (Buffer.byteLength(name) > LIMITS.nameBytes)
@@ -164,20 +170,20 @@ class ConfigReader {
   }
 
   private map(node: YamlNode, what: string): YAMLMap {
-    if (!isMap(node)) this.fail(node, `"${what}" must be a mapping`);
+    if (!this.yaml.isMap(node)) this.fail(node, `"${what}" must be a mapping`);
     return node as YAMLMap;
   }
 
   private scalar(node: YamlNode): IrScalar {
-    if (!isScalar(node) || typeof node.value !== 'string') this.fail(node, 'expected a single value');
+    if (!this.yaml.isScalar(node) || typeof node.value !== 'string') this.fail(node, 'expected a single value');
     const { value, type } = node as unknown as { value: string; type?: string };
     return { text: value, quoted: type === 'QUOTE_SINGLE' || type === 'QUOTE_DOUBLE' };
   }
 
   private items(node: YamlNode, what: string): string[] {
-    if (!isSeq(node)) this.fail(node, `${what} must be a list`);
+    if (!this.yaml.isSeq(node)) this.fail(node, `${what} must be a list`);
     return (node as unknown as { items: YamlNode[] }).items.map((item) =>
-      isAlias(item) ? this.fail(item, 'aliases are not allowed') : this.scalar(item).text,
+      this.yaml.isAlias(item) ? this.fail(item, 'aliases are not allowed') : this.scalar(item).text,
     );
   }
 

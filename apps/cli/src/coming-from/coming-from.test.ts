@@ -83,6 +83,23 @@ describe("the original's commands, one after the other", () => {
     expect(readdirSync(elsewhere)).toEqual([]);
   });
 
+  it('run-pipeline lays the folder out where there is none: fp32, the precision, and the tokenizer that the next commands read', async () => {
+    const empty = join(folder, 'empty');
+    mkdirSync(empty);
+    const args = ['--precision=bf16', '--mode=latency', '--batch_size=1', '--sequence_len=16', '--warm_up=1', '--iteration=3'];
+    const { code, err } = await run('ne', ['run-pipeline', ...args], { ...within(), cwd: empty });
+    expect(code, err).toBe(0);
+    expect(err).toContain('is a copy of the embedded model');
+    expect(readdirSync(join(empty, 'model_and_tokenizer')).sort()).toEqual([
+      'bf16-model.onnx',
+      'config.json',
+      'fp32-model.onnx',
+      'tokenizer.json',
+      'tokenizer_config.json',
+      'vocab.txt',
+    ]);
+  });
+
   it('run-pipeline --precision=dynamic_int8 starts from the fp32 file and leaves no other', async () => {
     const before = readdirSync(join(folder, 'model_and_tokenizer'));
     const { code, err } = await latency('dynamic_int8');

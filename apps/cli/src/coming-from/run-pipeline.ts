@@ -1,7 +1,7 @@
-import { appendFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { EngineError } from '@neural-engine/core';
-import { demoModelDirectory, demoModelPath } from '@neural-engine/demo-model';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { EngineError, saveFile } from '@neural-engine/core';
+import { demoModelPath } from '@neural-engine/demo-model';
 import { load, type Placement, placeInstances } from '@neural-engine/engine';
 import { isa } from '@neural-engine/kernels';
 import { type Precision, requirePrecision } from '@neural-engine/quantizer';
@@ -29,6 +29,9 @@ export interface OriginalPipelineOptions {
 
 const FOLDER = 'model_and_tokenizer';
 const FP32 = join(FOLDER, 'fp32-model.onnx');
+const TOKENIZER_FILES = ['tokenizer.json', 'vocab.txt'];
+/** What else the tokenizer and the pipelines look for beside a model. */
+const COMPANIONS = [...TOKENIZER_FILES, 'tokenizer_config.json', 'special_tokens_map.json', 'config.json'];
 
 /**
  * Prepares the model of a precision under `./model_and_tokenizer`, unless it is there, and runs it as the driver did.
@@ -58,7 +61,7 @@ export async function runOriginalPipeline(options: OriginalPipelineOptions): Pro
     dataDir: options.dataDir,
     datasetName: options.dataset,
     logFile: `${stem}-${options.mode}.log`,
-    tokenizerDir: existsSync(join(FOLDER, 'tokenizer.json')) ? FOLDER : demoModelDirectory(),
+    tokenizerDir: TOKENIZER_FILES.some((name) => existsSync(join(FOLDER, name))) ? FOLDER : dirname(model),
     ...(dynamic ? { dynamicQuantize: 'True' } : {}),
   });
   return 0;
@@ -72,29 +75,45 @@ async function prepared(precision: Precision, { precision: name, model }: Origin
   const stored = precision === 'dynamic-int8' ? 'fp32' : name;
   const output = join(FOLDER, `${stored}-model.onnx`);
   if (existsSync(output)) return output;
-  const fp32 = sourceOf(model);
+  const fp32 = await sourceOf(model);
   if (stored === 'fp32') return fp32;
+  await keepBeside(fp32);
   await quantizeToOnnx(fp32, { precision, samples: '512', attention: precision === 'int8', output });
   process.stderr.write(`${name} is prepared in ${output}\n`);
   return output;
 }
 
 /**
- * What a precision is made from: the file that `--model` names, else the folder's fp32 file, else the embedded model. The original's scripts
- * name a model of the Hugging Face hub, which they fetched and exported; here that stands for the exported file.
+ * What a precision is made from: the file that `--model` names, else the folder's fp32 file, else the embedded model, of which the folder then
+ * gets a copy. The original's scripts name a model of the Hugging Face hub, which they fetched and exported; here that stands for the
+ * exported file.
  *
  * @throws {EngineError} E_NOT_FOUND there is neither the file that is named nor an fp32 file in the folder.
  */
-function sourceOf(model: string | undefined): string {
+async function sourceOf(model: string | undefined): Promise<string> {
   if (model !== undefined && existsSync(model)) return model;
   if (existsSync(FP32)) return FP32;
-  if (model === undefined) return demoModelPath();
-  throw new EngineError(
-    'E_NOT_FOUND',
-    'read',
-    `--model=${model}: there is no such file, and models are not fetched; export it as ONNX and save it as ${FP32}`,
-    { where: model },
-  );
+  if (model !== undefined)
+    throw new EngineError(
+      'E_NOT_FOUND',
+      'read',
+      `--model=${model}: there is no such file, and models are not fetched; export it as ONNX and save it as ${FP32}`,
+      { where: model },
+    );
+  await keepBeside(demoModelPath());
+  await saveFile(FP32, readFileSync(demoModelPath()));
+  process.stderr.write(`${FP32} is a copy of the embedded model\n`);
+  return FP32;
+}
+
+/** Makes the folder, with the tokenizer that lies beside a model unless it has one, because the next commands look for it there. */
+async function keepBeside(model: string): Promise<void> {
+  mkdirSync(FOLDER, { recursive: true });
+  if (TOKENIZER_FILES.some((name) => existsSync(join(FOLDER, name)))) return;
+  for (const name of COMPANIONS) {
+    const [from, to] = [join(dirname(model), name), join(FOLDER, name)];
+    if (existsSync(from) && !existsSync(to)) await saveFile(to, readFileSync(from));
+  }
 }
 
 /** A process for every four cores of one socket, a log for each, and one line that says how each ended. */

@@ -68,7 +68,7 @@ export async function run(args: readonly string[]): Promise<void> {
     const sharing = model.runtime.weights.mapped ? `mapped, shared by every process that loads them` : 'private';
     log(
       'info',
-      `${session.threads} threads; kernels: ${isa().tier}; weights ${sharing}${instances > 1 ? `, as INST_NUM=${instances} asks for` : ''}`,
+      `${session.threads} thread${session.threads === 1 ? '' : 's'}; kernels: ${isa().tier}; weights ${sharing}${instances > 1 ? `, as INST_NUM=${instances} asks for` : ''}`,
     );
     const feeds = benchFeeds(model.inputs, { batch, seqLen, vocabulary: 100 });
     let total = 0;

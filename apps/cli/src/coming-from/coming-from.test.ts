@@ -176,7 +176,7 @@ describe("the original's commands, one after the other", () => {
 describe('its environment', () => {
   it('OMP_NUM_THREADS sets the threads, an affinity mask the default, GLOG_minloglevel what is said', async () => {
     expect((await engine({ OMP_NUM_THREADS: '3' })).err).toMatch(/^3 threads/);
-    expect((await engine({}, ['taskset', '-c', String(isa().allowedCpus[0])])).err).toMatch(/^1 threads/);
+    expect((await engine({}, ['taskset', '-c', String(isa().allowedCpus[0])])).err).toMatch(/^1 thread;/);
     const { out, err } = await engine({ GLOG_minloglevel: '2' });
     expect(err).toBe('');
     expect(out).toMatch(LINES);

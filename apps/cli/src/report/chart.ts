@@ -52,12 +52,15 @@ export function chart(series: readonly ChartSeries[], options: ChartOptions): st
     `<text class="dim" x="${(BOX.left + BOX.right) / 2}" y="${HEIGHT - 16}" text-anchor="middle">${escapeHtml(options.xTitle)}</text>`,
     `<text class="dim" transform="rotate(-90)" x="${-(BOX.top + BOX.bottom) / 2}" y="16" text-anchor="middle">${escapeHtml(options.yTitle)}</text>`,
   ];
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeHtml(`${options.yTitle} against ${options.xTitle}`)}">
+  const names = legend(series);
+  const labels = placeLabels(series, x, y);
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT + names.height}" role="img" aria-label="${escapeHtml(`${options.yTitle} against ${options.xTitle}`)}">
 ${grid.join('\n')}
 ${titles.join('\n')}
 ${limitLine(options, x)}
 ${series.map((each, i) => line(each, `var(--s${i % SERIES})`, x, y)).join('\n')}
-${legend(series)}
+${labels}
+${names.markup}
 </svg>`;
 }
 
@@ -103,7 +106,7 @@ function line({ points }: ChartSeries, colour: string, x: Axis, y: Axis): string
   const dots = points.map((point) => {
     const [cx, cy] = place(point);
     const ring = point.best ? `<circle cx="${cx}" cy="${cy}" r="9" fill="none" stroke="${colour}" stroke-width="2"/>` : '';
-    return `${ring}<circle cx="${cx}" cy="${cy}" r="4.5" fill="${colour}"><title>${escapeHtml(point.detail)}</title></circle><text x="${Number(cx) + 8}" y="${Number(cy) - 7}">${escapeHtml(point.label)}</text>`;
+    return `${ring}<circle cx="${cx}" cy="${cy}" r="4.5" fill="${colour}"><title>${escapeHtml(point.detail)}</title></circle>`;
   });
   return `<path d="${path}" fill="none" stroke="${colour}" stroke-width="2"/>${dots.join('')}`;
 }
@@ -114,13 +117,49 @@ function limitLine({ limit }: ChartOptions, x: Axis): string {
   return `<line x1="${at}" y1="${BOX.top}" x2="${at}" y2="${BOX.bottom}" stroke="var(--dim)" stroke-dasharray="6 4"/><text class="dim" x="${Number(at) - 6}" y="${BOX.top + 12}" text-anchor="end">${escapeHtml(limit.label)}</text>`;
 }
 
-/** Names of the series, below right, where throughput leaves room. */
-function legend(series: readonly ChartSeries[]): string {
-  const first = BOX.bottom - 14 - (series.length - 1) * 18;
-  return series
-    .map(({ name }, i) => {
-      const y = first + i * 18;
-      return `<rect x="${BOX.right - 14}" y="${y - 9}" width="10" height="10" rx="2" fill="var(--s${i % SERIES})"/><text x="${BOX.right - 20}" y="${y}" text-anchor="end">${escapeHtml(name)}</text>`;
-    })
-    .join('');
+/** About what a letter takes in the charts' font. */
+const LETTER = 6.8;
+const LINE = 14;
+
+interface Box {
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+}
+
+const overlap = (a: Box, b: Box): boolean => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+
+/** Labels beside their points, where there is room that no other point or label takes; one without room is left out, its point still says it. */
+function placeLabels(series: readonly ChartSeries[], x: Axis, y: Axis): string {
+  const points = series.flatMap((each) => each.points).map((point) => ({ ...point, cx: x.at(point.x), cy: y.at(point.y) }));
+  const dots = points.map(({ cx, cy }): Box => ({ left: cx - 5, right: cx + 5, top: cy - 5, bottom: cy + 5 }));
+  const taken: Box[] = [];
+  // The best one is named whatever lies around it.
+  const texts = [...points]
+    .sort((a, b) => Number(b.best ?? false) - Number(a.best ?? false))
+    .map(({ label, cx, cy }) => {
+      const width = label.length * LETTER;
+      const places = [8, -8 - width].flatMap((dx) => [-7, 17].map((dy): [number, number] => [cx + dx, cy + dy]));
+      const free = places
+        .map(([left, base]) => ({ left, right: left + width, top: base - LINE + 3, bottom: base + 3 }))
+        .find((box) => ![...taken, ...dots].some((other) => overlap(box, other)) && box.right <= WIDTH && box.left >= BOX.left);
+      if (!free) return '';
+      taken.push(free);
+      return `<text x="${free.left.toFixed(1)}" y="${(free.bottom - 3).toFixed(1)}">${escapeHtml(label)}</text>`;
+    });
+  return texts.join('');
+}
+
+/** Names of the series below the chart, as many in a line as fit. */
+function legend(series: readonly ChartSeries[]): { markup: string; height: number } {
+  let [left, row] = [BOX.left, 0];
+  const entries = series.map(({ name }, i) => {
+    const width = 16 + name.length * LETTER + 24;
+    if (left > BOX.left && left + width > BOX.right) [left, row] = [BOX.left, row + 1];
+    const [at, base] = [left, HEIGHT + 14 + row * 20];
+    left += width;
+    return `<rect x="${at.toFixed(1)}" y="${base - 9}" width="10" height="10" rx="2" fill="var(--s${i % SERIES})"/><text x="${(at + 16).toFixed(1)}" y="${base}">${escapeHtml(name)}</text>`;
+  });
+  return { markup: entries.join(''), height: (row + 1) * 20 + 8 };
 }

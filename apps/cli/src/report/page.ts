@@ -4,9 +4,9 @@ const STYLE = `
 @media(prefers-color-scheme:dark){:root{--ink:#e6e9f0;--dim:#98a2b3;--line:#3a4252;--paper:#14171e;--card:#1c212b;--s0:#7aa7ff;--s1:#ff9a62;--s2:#4fd1a1;--s3:#c99bff;--s4:#e5c463;--s5:#67d3e8;--s6:#ff8ac0;--s7:#a8d66b}}
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1240px;margin:2rem auto;padding:0 1.25rem}
 h1{font-size:1.5rem;margin:0 0 .25rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}p{margin:.25rem 0 1rem}.dim{color:var(--dim)}
-.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13.5px}
-th,td{padding:.3rem .65rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}th{color:var(--dim);font-weight:600}
-td.l,th.l{text-align:left}tr.best td{font-weight:700;background:var(--card)}
+.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px}
+th,td{padding:.3rem .5rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}th{color:var(--dim);font-weight:600}
+td.l,th.l{text-align:left}td.l:first-child{white-space:normal;overflow-wrap:anywhere;min-width:16rem}tr.best td{font-weight:700;background:var(--card)}
 svg{max-width:100%;height:auto;display:block}svg text{font:12px system-ui,sans-serif;fill:var(--ink)}svg .dim{fill:var(--dim)}svg .grid{stroke:var(--line);stroke-width:1}
 .bar{display:inline-block;height:.8em;border-radius:2px;background:var(--s0);vertical-align:baseline}
 `;

@@ -1,3 +1,4 @@
+import type { CompileOptions } from '@neural-engine/compiler';
 import type { Tensor } from '@neural-engine/core';
 import { compileModel, load, locate } from '@neural-engine/engine';
 import { encodeModel, makeValueInfo, type OnnxModel, readModel } from '@neural-engine/onnx';
@@ -22,6 +23,7 @@ export interface DiffOptions {
   readonly atol: number;
   /** Compare tensors inside the model too. */
   readonly inside: boolean;
+  readonly rounding?: CompileOptions['rounding'];
 }
 
 /** Runs a model here and in ONNX Runtime on the same feeds and compares what both give. */
@@ -29,8 +31,9 @@ export async function diffWithOrt(path: string, options: DiffOptions): Promise<{
   const located = locate(path);
   const file = located.kind === 'onnx-file' ? located.file : path;
   const onnx = await readModel(file);
-  const model = await load(path);
-  const taps = options.inside ? sharedValues(onnx, await compileModel(onnx)) : [];
+  const how = options.rounding ? { rounding: options.rounding } : {};
+  const model = await load(path, how);
+  const taps = options.inside ? sharedValues(onnx, await compileModel(onnx, how)) : [];
   const feeds = options.input ? await readTensors(options.input, model.inputs) : benchFeeds(model.inputs, feedShape(options), 7);
   const session = await model.session();
   const peer = await openOrt(taps.length > 0 ? encodeModel(withOutputs(onnx, taps)) : file, 1, { exact: true });

@@ -30,6 +30,7 @@ export interface EvaluateOptions {
   readonly threads?: number;
   readonly tokenizer?: string | Tokenizer;
   readonly sparse?: LoadOptions['sparse'];
+  readonly rounding?: LoadOptions['rounding'];
   readonly embeddings?: string;
   readonly engine: string;
   readonly predictions?: string;
@@ -156,7 +157,9 @@ async function openEngine(
   }
   if (options.engine !== 'neural-engine')
     throw new EngineError('E_USAGE', 'usage', `--engine ${options.engine}: expected neural-engine or onnxruntime`);
-  const model = await load(source, { ...(options.sparse ? { sparse: options.sparse } : {}), ...embeddingsOf(options.embeddings) });
+  const { sparse, rounding } = options;
+  const how = { ...(sparse ? { sparse } : {}), ...(rounding ? { rounding } : {}), ...embeddingsOf(options.embeddings) };
+  const model = await load(source, how);
   const session = await model.session(options.threads === undefined ? {} : { threads: options.threads });
   return {
     run: runnerOf(session),

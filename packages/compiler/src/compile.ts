@@ -3,11 +3,13 @@ import { Graph, inferShapes, verifyGraph } from '@neural-engine/ir';
 import type { OnnxModel } from '@neural-engine/onnx';
 import { importModel } from './import';
 import { PIPELINE, type PipelineEntry } from './pipeline';
-import { emptyContext, type PassEvent, PassLog } from './rewrite';
+import { emptyContext, type PassEvent, PassLog, type Rounding } from './rewrite';
 
 export interface CompileOptions {
   /** Passes to turn off (`false`) or on, by name; see {@link parsePatternSwitch}. */
   readonly patternSwitch?: Readonly<Record<string, boolean>>;
+  /** Which roundings of a Q/DQ file are kept. Default `fused`, which is faster and nearer to fp32; `file` is what other runtimes compute. */
+  readonly rounding?: Rounding;
   /** Told about each hit and each declined near miss, as it happens. */
   readonly explain?: (event: PassEvent) => void;
   /** The passes to run; {@link PIPELINE} unless given. */
@@ -19,14 +21,17 @@ export interface CompileOptions {
  *
  * What no pattern fits stays operator by operator. The argument is not changed. The graph is verified after each pass.
  *
- * @throws {EngineError} E_UNSUPPORTED, E_MODEL, E_SHAPE, E_LIMIT from the import; E_USAGE the switch names no pass.
+ * @throws {EngineError} E_UNSUPPORTED, E_MODEL, E_SHAPE, E_LIMIT from the import; E_USAGE the switch names no pass, or the rounding none that there is.
  */
 export function compile(source: OnnxModel | Graph, options: CompileOptions = {}): Graph {
   const pipeline = options.pipeline ?? PIPELINE;
   const switches = options.patternSwitch ?? {};
   checkSwitches(switches, pipeline);
+  const { rounding = 'fused' } = options;
+  if (rounding !== 'fused' && rounding !== 'file')
+    throw new EngineError('E_USAGE', 'compile', `rounding is "${rounding}"; it is fused or file`, { where: 'rounding' });
   let graph = source instanceof Graph ? checked(source.clone()) : importModel(source);
-  const context = emptyContext();
+  const context = emptyContext(undefined, rounding);
   for (const { pass } of pipeline) {
     if (switches[pass.name] === false) {
       options.explain?.({ kind: 'skipped', pass: pass.name, reason: 'turned off' });

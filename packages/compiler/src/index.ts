@@ -4,6 +4,7 @@ export { importModel, OPSETS, UnsupportedModelError, type UnsupportedNode } from
 export * as passes from './passes';
 export { type PatternSwitch, parsePatternSwitch } from './pattern-switch';
 export { PIPELINE, type PipelineEntry } from './pipeline';
+export type { Rounding } from './rewrite';
 export {
   type ActivationRange,
   type AnyPattern,

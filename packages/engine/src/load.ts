@@ -1,4 +1,5 @@
 import { type CompileOptions, compile } from '@neural-engine/compiler';
+import { EngineError } from '@neural-engine/core';
 import { type Graph, readIr } from '@neural-engine/ir';
 import { decodeModel, readModel } from '@neural-engine/onnx';
 import {
@@ -25,7 +26,16 @@ export async function compileModel(source: ModelSource, options: CompileOptions 
   return compileLocated(locate(source), options);
 }
 
+/** A graph has its roundings already. */
+function checkRounding(located: Located, { rounding }: CompileOptions): void {
+  if (rounding !== 'file' || (located.kind !== 'ir' && located.kind !== 'graph')) return;
+  throw new EngineError('E_USAGE', 'compile', 'rounding is chosen when an ONNX model is compiled; this one is compiled already', {
+    where: 'rounding',
+  });
+}
+
 async function compileLocated(located: Located, options: CompileOptions): Promise<Graph> {
+  checkRounding(located, options);
   switch (located.kind) {
     case 'graph':
       return located.graph;
@@ -100,10 +110,12 @@ export class LoadedModel {
  * Loads a model so that sessions can run it.
  *
  * The first load of a file compiles it and packs its weights into the cache; later loads, also of other processes, map the packed file.
- * @throws {EngineError} E_NOT_FOUND, E_PARSE, E_MODEL, E_LIMIT, E_PATH what is wrong with the file; E_UNSUPPORTED all that cannot run; E_ISA no native binary.
+ * @throws {EngineError} E_NOT_FOUND, E_PARSE, E_MODEL, E_LIMIT, E_PATH what is wrong with the file; E_UNSUPPORTED all that cannot run; E_ISA no native binary;
+ * E_USAGE a pattern switch that names no pass, or a rounding asked of a model that is compiled already.
  */
 export async function load(source: ModelSource, options: LoadOptions = {}): Promise<LoadedModel> {
   const located = locate(source);
+  checkRounding(located, options);
   const cached = options.packedFile === undefined ? packedFileOf(located, options) : undefined;
   const packedFile = options.packedFile ?? cached;
   if (packedFile) {
@@ -122,7 +134,7 @@ export async function load(source: ModelSource, options: LoadOptions = {}): Prom
 
 function packedFileOf(located: Located, options: LoadOptions): string | undefined {
   if (options.cache === false) return undefined;
-  const variant = JSON.stringify(options.patternSwitch ?? {});
+  const variant = JSON.stringify([options.patternSwitch ?? {}, options.rounding ?? 'fused']);
   const files = located.kind === 'onnx-file' ? [located.file] : located.kind === 'ir' ? [located.config, located.weights] : undefined;
   return files && packedFileFor(files, { ...options, variant }, options.cache);
 }

@@ -166,7 +166,14 @@ export type Step =
       readonly zero: BufferIndex;
       readonly form: TokenForm;
     }
-  | { readonly op: 'dequantize'; readonly x: BufferIndex; readonly y: BufferIndex; readonly code: Code }
+  | {
+      readonly op: 'dequantize';
+      readonly x: BufferIndex;
+      readonly y: BufferIndex;
+      readonly code: Code;
+      /** Index of f32 [features], added to each token. */
+      readonly bias?: WeightIndex | null;
+    }
   | { readonly op: 'narrow' | 'widen'; readonly x: BufferIndex; readonly y: BufferIndex }
   | {
       readonly op: 'attention';
@@ -176,6 +183,9 @@ export type Step =
       readonly y: BufferIndex;
       readonly heads: number;
       readonly scale: number;
+      /** u8 codes by which scaled products, before the key bias, and probabilities are rounded. */
+      readonly scores?: Code | null;
+      readonly probabilities?: Code | null;
     }
   | {
       readonly op: 'attention_i8';

@@ -89,6 +89,31 @@ describe('attention', () => {
   });
 });
 
+describe('roundings', () => {
+  // Steps of 1/8 are exact in f32, so that few values lie where two computations choose different codes.
+  const ranges = { score_range: [-16, 15.875], probability_range: [0, 31.875] };
+  it.each(['no mask', 'a mask of every pair'])('of scores and probabilities are kept, under %s', async (kind) => {
+    const sketch = new Sketch();
+    const masked = kind !== 'no mask';
+    const mask = masked ? [sketch.input('pairs', 'f32', ['batch', 1, 'sequence', 'sequence'])] : [];
+    const y = sketch.op('y', 'Attention', [...queries(sketch), ...mask], { ...heads, ...ranges });
+    const plain = sketch.op('plain', 'Attention', [...queries(new Sketch()), ...mask], heads);
+    const pairs = masked && { pairs: f32([2, 1, 9, 9], random(162, 4)) };
+    const [rounded, exact] = await both(sketch.result(y, plain), { ...feeds(2, 9), ...pairs });
+    expectClose(rounded!);
+    expect(Math.max(...rounded![0].map((value, i) => Math.abs(value - exact![0][i]!)))).toBeGreaterThan(0.05);
+  });
+
+  it.each([[HIDDEN], [null]])('are undone with a bias, the last dimension being %s', async (last) => {
+    const sketch = new Sketch();
+    const range = [sketch.constant('min', -16), sketch.constant('max', 15.875)];
+    const x = sketch.input('x', 'f32', ['rows', last]);
+    const codes = sketch.op('codes', 'Quantize', [x, ...range], { dtype: 'u8' }, 'u8');
+    const graph = sketch.result(sketch.op('y', 'Dequantize', [codes, ...range, sketch.constant('bias', ...random(HIDDEN, 3))]));
+    expectClose((await both(graph, { x: f32([70, HIDDEN], random(70 * HIDDEN, 1)) }))[0]!);
+  });
+});
+
 describe('PaddingMask', () => {
   it('is the arithmetic it stands for where no attention reads it', async () => {
     const sketch = new Sketch();

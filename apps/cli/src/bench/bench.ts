@@ -66,8 +66,8 @@ export class Measurer {
   ) {}
 
   private get loading(): LoadOptions {
-    const { sparse, embeddings } = this.options;
-    return { ...(sparse ? { sparse } : {}), ...(embeddings ? { embeddings } : {}) };
+    const { sparse, embeddings, rounding } = this.options;
+    return { ...(sparse ? { sparse } : {}), ...(embeddings ? { embeddings } : {}), ...(rounding ? { rounding } : {}) };
   }
 
   async measure(each: BenchCase): Promise<Measurement> {

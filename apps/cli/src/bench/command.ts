@@ -7,6 +7,7 @@ import { progress } from '../output/progress';
 import type { Column, Row } from '../output/table';
 import { Outputs } from '../outputs';
 import { precisionList } from '../precision';
+import { roundingOf } from '../rounding';
 import { bench } from './bench';
 import { benchColumns, shownRows } from './columns';
 import { type BenchOptions, defaultWarmup, MODES, type Mode, sparsePolicy } from './options';
@@ -35,6 +36,7 @@ export interface BenchFlags {
   readonly againstSparse?: string;
   readonly sparse?: string;
   readonly embeddings?: string;
+  readonly rounding?: string;
   readonly svg?: string;
   readonly html?: string;
   readonly outputFile?: string;
@@ -139,6 +141,7 @@ function parseFlags(model: string, flags: BenchFlags): BenchOptions {
     ...(flags.mode ? { mode: modeOf(flags.mode) } : {}),
     ...(flags.stable ? { stable: percent('--stable', flags.stable) } : {}),
     ...(flags.sparse ? { sparse: sparsePolicy(flags.sparse) } : {}),
+    ...roundingOf(flags.rounding),
   };
 }
 
@@ -154,7 +157,9 @@ function rivalOf(model: string, flags: BenchFlags): { flag: string; options: Riv
   }
   if (!flag) return undefined;
   const sparse = againstSparse ?? flags.sparse;
-  const load = { ...embeddingsOf(flags.embeddings), ...(sparse ? { sparse: sparsePolicy(sparse) } : {}) };
+  // Another model may be compiled already; the same one is compiled alike.
+  const rounding = against === undefined ? roundingOf(flags.rounding) : {};
+  const load = { ...embeddingsOf(flags.embeddings), ...rounding, ...(sparse ? { sparse: sparsePolicy(sparse) } : {}) };
   return { flag, options: { kind: 'model', model: against ?? model, load } };
 }
 

@@ -30,6 +30,7 @@ export interface BenchOptions {
   readonly rival?: RivalOptions;
   readonly sparse?: LoadOptions['sparse'];
   readonly embeddings?: LoadOptions['embeddings'];
+  readonly rounding?: LoadOptions['rounding'];
   /** Ends the measuring; what was measured is still reported. */
   readonly signal?: AbortSignal;
   /** Told of each combination that begins. */

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { consoleIo, formatOf, type OutputFlags, printTable } from '../context';
 import { EMBEDDINGS_OPTION } from '../embeddings';
 import { modelPath, modelTitle } from '../model-argument';
+import { ROUNDING_OPTION } from '../rounding';
 
 interface Flags extends OutputFlags {
   mode?: string;
@@ -23,6 +24,7 @@ interface Flags extends OutputFlags {
   againstSparse?: string;
   sparse?: string;
   embeddings: string;
+  rounding?: string;
   svg?: string;
   html?: string;
   outputFile?: string;
@@ -61,6 +63,7 @@ export function registerBench(program: Command): void {
     .option('--against-sparse <policy>', '--sparse of the other run; without --against that of the same model')
     .option('--sparse <policy>', 'auto, threshold, always or never')
     .option(...EMBEDDINGS_OPTION)
+    .option(...ROUNDING_OPTION)
     .option('--svg <file>', 'draw throughput against latency')
     .option('--html <file>', 'the same with the table, as a page')
     .option('--output-file <csv>', "the table of the original's launcher")

@@ -3,12 +3,14 @@ import type { Command } from 'commander';
 import { consoleIo } from '../context';
 import { modelPath } from '../model-argument';
 import { Outputs } from '../outputs';
+import { ROUNDING_OPTION, roundingOf } from '../rounding';
 
 interface Flags {
   output: string;
   force?: boolean;
   explain?: boolean;
   patternSwitch?: string;
+  rounding?: string;
 }
 
 export function registerCompile(program: Command): void {
@@ -19,8 +21,10 @@ export function registerCompile(program: Command): void {
     .option('--force', 'replace what is there')
     .option('--explain', 'print what each pass did, and what it declined and why')
     .option('--pattern-switch <file>', 'YAML file that turns passes on or off')
+    .option(...ROUNDING_OPTION)
     .action(async (model: string | undefined, flags: Flags) => {
       const { compileModel, explainCollector, parsePatternSwitch, writeIr } = await import('@neural-engine/engine');
+      const rounding = roundingOf(flags.rounding);
       const wanted = { flag: '--output', path: flags.output, kind: 'folder' } as const;
       using outputs = await Outputs.claim([wanted], [modelPath(model), flags.patternSwitch], flags.force);
       const explained = explainCollector();
@@ -29,6 +33,7 @@ export function registerCompile(program: Command): void {
       const graph = await compileModel(modelPath(model), {
         explain: explained.record,
         ...(parsed ? { patternSwitch: parsed.switches } : {}),
+        ...rounding,
       });
       await writeIr(graph, flags.output, outputs.how(flags.output));
       if (flags.explain) consoleIo.err(`${explained.text()}\n`);

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { consoleIo, formatOf, type OutputFlags, positiveInteger, printTable } from '../context';
 import { modelPath } from '../model-argument';
+import { ROUNDING_OPTION, roundingOf } from '../rounding';
 
 interface Flags extends OutputFlags {
   input?: string;
@@ -9,6 +10,7 @@ interface Flags extends OutputFlags {
   rtol: string;
   atol: string;
   all?: boolean;
+  rounding?: string;
 }
 
 export function registerDiff(program: Command): void {
@@ -21,6 +23,7 @@ export function registerDiff(program: Command): void {
     .option('--rtol <x>', 'relative tolerance', '1e-3')
     .option('--atol <x>', 'absolute tolerance', '1e-5')
     .option('--all', 'also every tensor inside the model that both sides have')
+    .option(...ROUNDING_OPTION)
     .option('-o, --output <form>', 'text, md, json, jsonl or csv', 'text')
     .option('--json', 'the same as --output json')
     .action(async (model: string | undefined, flags: Flags) => {
@@ -32,6 +35,7 @@ export function registerDiff(program: Command): void {
         rtol: Number(flags.rtol),
         atol: Number(flags.atol),
         inside: flags.all ?? false,
+        ...roundingOf(flags.rounding),
       });
       printTable(consoleIo, formatOf(flags), DIFF_COLUMNS, result.rows, { schema: 'diff', agrees: result.agrees });
       consoleIo.err(result.agrees ? 'every output agrees\n' : 'outputs disagree\n');

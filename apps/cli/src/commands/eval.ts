@@ -3,6 +3,7 @@ import { consoleIo, positiveInteger } from '../context';
 import { EMBEDDINGS_OPTION } from '../embeddings';
 import type { Evaluation } from '../evaluate';
 import { modelPath } from '../model-argument';
+import { ROUNDING_OPTION, roundingOf } from '../rounding';
 
 interface Flags {
   task: string;
@@ -12,6 +13,7 @@ interface Flags {
   threads?: string;
   tokenizer?: string;
   sparse?: string;
+  rounding?: string;
   embeddings: string;
   engine: string;
   predictions?: string;
@@ -32,6 +34,7 @@ export function registerEval(program: Command): void {
     .option('--tokenizer <path>', 'tokenizer folder or file; default: beside the model')
     .option('--sparse <policy>', 'auto, threshold, always or never')
     .option(...EMBEDDINGS_OPTION)
+    .option(...ROUNDING_OPTION)
     .option('-e, --engine <name>', 'neural-engine or onnxruntime', 'neural-engine')
     .option('--predictions <file>', "write what the model said: SQuAD's official format { id: answer }, or a list of classes")
     .option('--force', 'replace files that are there')
@@ -41,6 +44,7 @@ export function registerEval(program: Command): void {
       const { evaluate } = await import('../evaluate');
       const result = await evaluate(modelPath(model), {
         ...flags,
+        ...roundingOf(flags.rounding),
         batchSize: positiveInteger('--batch-size', flags.batchSize),
         ...(flags.limit ? { limit: positiveInteger('--limit', flags.limit) } : {}),
         ...(flags.threads ? { threads: positiveInteger('--threads', flags.threads, 1024) } : {}),

@@ -1,14 +1,10 @@
-import type { Tensor } from '@neural-engine/core';
 import type { Value } from '@neural-engine/ir';
-import { elementNumber } from '../facts/tensor-facts';
-import { type ActivationRange, constant, type Declined, decline, oneOf, op, type Replacement, rewrite, value } from '../rewrite';
+import { codeRange } from '../facts/code-range';
+import { constant, type Declined, decline, oneOf, op, type Replacement, rewrite, value } from '../rewrite';
 
 const x = value('x');
 const scale = constant('scale');
 const zero = constant('zero');
-
-/** The steps of an 8-bit code. */
-const CODES: Readonly<Record<string, readonly [number, number]>> = { u8: [0, 255], s8: [-128, 127] };
 
 /**
  * DequantizeLinear(QuantizeLinear(x))  →  x, with the range that the 8 bits span noted for `insert-quantization`.
@@ -24,7 +20,7 @@ export const collectQuantization = rewrite({
   ),
   replace: ({ x, scale, zero }, _, { ranges }): Value | Declined | undefined => {
     if (x.constant) return undefined;
-    const range = rangeOf(scale.constant!, zero?.constant);
+    const range = codeRange(scale.constant!, zero?.constant);
     if (!range) return decline('scale and zero point are not those of one 8-bit code for the whole tensor');
     const known = ranges.get(x.name);
     if (known && (known.min !== range.min || known.max !== range.max)) return decline('its input is quantised in two ways');
@@ -32,14 +28,6 @@ export const collectQuantization = rewrite({
     return x;
   },
 });
-
-function rangeOf(scale: Tensor, zero: Tensor | undefined): ActivationRange | undefined {
-  const codes = CODES[zero?.dtype ?? 'u8'];
-  if (!codes || scale.data.length !== 1 || (zero && zero.data.length !== 1)) return undefined;
-  const step = elementNumber(scale, 0);
-  const at = zero ? elementNumber(zero, 0) : 0;
-  return { min: (codes[0] - at) * step, max: (codes[1] - at) * step };
-}
 
 const product = op(
   'QLinearMatMul',

@@ -24,6 +24,7 @@ export {
 } from './fuse-layer-norm';
 export { fusePaddingMask } from './fuse-padding-mask';
 export { insertQuantization } from './insert-quantization';
+export { absorbDequantizedBias, absorbQuantize, keepRoundings, lowerCodedProduct, mergeRoundings } from './keep-roundings';
 export { lowerBf16MatMul, lowerBf16Product } from './lower-bf16-product';
 export { mergeDuplicates } from './merge-duplicates';
 export { unifyTokenShapes } from './unify-token-shapes';

@@ -7,8 +7,15 @@ export interface ActivationRange {
   readonly max: number;
 }
 
+/**
+ * What becomes of the roundings that a quantised file writes between products. `fused`: a product takes its bias, activation and residual
+ * in f32 in one pass, and only what products multiply is rounded. `file`: every value is rounded where the file rounds it.
+ */
+export type Rounding = 'fused' | 'file';
+
 /** What a pass gets besides the graph. */
 export interface PassContext {
+  readonly rounding: Rounding;
   /** Takes hits and declined near misses. */
   readonly log: PassLog;
   /** Ranges of activations by value name, from a quantised file; values keep their names through rewrites. */
@@ -26,8 +33,9 @@ export function carryRange(ranges: Map<string, ActivationRange>, from: string, t
 }
 
 /** What a pass gets that runs by itself. */
-export const emptyContext = (log: PassLog = new PassLog('')): PassContext => ({
+export const emptyContext = (log: PassLog = new PassLog(''), rounding: Rounding = 'fused'): PassContext => ({
   log,
+  rounding,
   ranges: new Map(),
   dynamic: new Set(),
   attentions: new Set(),

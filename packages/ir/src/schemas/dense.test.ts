@@ -262,6 +262,26 @@ describe('engine operators', () => {
     expect(() => infer('LayerNorm', [[1, 2], [3], [2]])).toThrow(refused('E_SHAPE'));
   });
 
+  it('Dequantize adds a bias to each feature', () => {
+    const range = [f32([1], [-1]), f32([1], [1.55])];
+    expect(rounded(evaluate('Dequantize', [u8([2, 2], [0, 255, 100, 100]), ...range, f32([2], [10, -10])])[0]!)).toEqual([
+      9, -8.45, 10, -10,
+    ]);
+    expect(() => infer('Dequantize', [of('u8', [2, 3]), [1], [1], [2]])).toThrow(refused('E_SHAPE'));
+  });
+
+  it('Attention rounds scores and probabilities where it is told to', () => {
+    const operands = [f32([1, 2, 1], [1, 1]), f32([1, 2, 1], [0.3, 0.7]), f32([1, 2, 1], [0, 255])];
+    // Scores become 0 and 1, their probabilities 0.2689 and 0.7311, and these 0.25 and 0.75.
+    const [scores, probabilities] = [{ score_range: [0, 255] }, { probability_range: [0, 63.75] }];
+    const attend = (attributes: object): number => rounded(evaluate('Attention', operands, { heads: 1, scale: 1, ...attributes })[0]!)[0]!;
+    expect(attend({})).toBeCloseTo(255 / (1 + Math.exp(-0.4)), 3);
+    expect(attend(scores)).toBeCloseTo(255 / (1 + Math.exp(-1)), 3);
+    expect(attend({ ...scores, ...probabilities })).toBeCloseTo(255 * 0.75, 3);
+    for (const score_range of [[1], [1, 2], [1, -1]])
+      expect(() => infer('Attention', operands, { heads: 1, scale: 1, score_range })).toThrow(refused('E_QUANT'));
+  });
+
   it('Quantize and Dequantize use the range of the values', () => {
     const [low, high] = [f32([1], [-1]), f32([1], [1.55])];
     expect(evaluate('Quantize', [f32([4], [-1, 0, 1.55, 9]), low, high])).toEqual([u8([4], [0, 100, 255, 255])]);

@@ -102,6 +102,9 @@ const attention = engine('Attention', {
     output_dtype: { type: 'string', default: 'f32', oneOf: ['f32', 'u8'] },
     // What calibration saw; the original codes its probabilities by it. The engine's own arithmetic needs no such range.
     probability_max: { type: 'float', default: 1 },
+    // [min, max] of the u8 codes by which scaled products and probabilities are rounded, of f32 operands only.
+    score_range: { type: 'floats', default: [] },
+    probability_range: { type: 'floats', default: [] },
     layout: LAYOUT,
   },
   infer: (context) => {
@@ -109,6 +112,11 @@ const attention = engine('Attention', {
     const dtype = outputDtype(context, 10, 11);
     if (q?.dtype === 's8' && [4, 5, 6, 7, 8, 9].some((index) => !context.inputs[index]))
       context.fail('E_QUANT', 's8 operands need their ranges');
+    for (const name of ['score_range', 'probability_range']) {
+      const range = context.attributes[name] as readonly number[];
+      if (range.length !== 0 && (q?.dtype !== 'f32' || range.length !== 2 || !(range[0]! <= 0 && range[1]! >= 0 && range[0]! < range[1]!)))
+        context.fail('E_QUANT', `${name} is [${range}]; f32 operands take none, or two numbers with 0 between`);
+    }
     for (const [value, name] of [
       [q, 'q'],
       [k, 'k'],
@@ -138,6 +146,7 @@ const attention = engine('Attention', {
         attributes['heads'] as number,
         attributes['scale'] as number,
         mask,
+        [attributes['score_range'], attributes['probability_range']].map((range) => rounderOf(range as readonly number[])),
       ),
     );
     return [out!.dtype === 'f32' ? y : quantizeByRange(y, yMin!, yMax!, out!.dtype)];
@@ -159,6 +168,13 @@ interface AttentionSizes {
   readonly valueWidth: number;
 }
 
+/** What a value is once it was coded as u8 by a range; itself without one. */
+function rounderOf([min, max]: readonly number[]): (x: number) => number {
+  if (min === undefined || max === undefined) return (x) => x;
+  const limits = [min, max].map((end) => f32([1], [end])) as [Tensor, Tensor];
+  return (x) => dequantizeByRange(quantizeByRange(f32([1], [x]), ...limits, 'u8'), ...limits)[0]!;
+}
+
 /** The attention of every batch entry, head and query in turn. */
 function attend(
   { q, k, v }: Readonly<Record<'q' | 'k' | 'v', ArrayLike<number>>>,
@@ -166,6 +182,7 @@ function attend(
   heads: number,
   scale: number,
   mask: Tensor | undefined,
+  [roundScore, roundProbability]: readonly ((x: number) => number)[],
 ): Float64Array {
   const size = width / heads;
   const valueSize = valueWidth / heads;
@@ -180,9 +197,10 @@ function attend(
           const key = (b * keys + j) * width + h * size;
           let dot = 0;
           for (let d = 0; d < size; d++) dot += q[query + d]! * k[key + d]!;
-          scores[j] = dot * scale + (additive ? additive[((b * heads + h) * queries + i) * keys + j]! : 0);
+          scores[j] = roundScore!(dot * scale) + (additive ? additive[((b * heads + h) * queries + i) * keys + j]! : 0);
         }
         softmaxLine(scores);
+        for (let j = 0; j < keys; j++) scores[j] = roundProbability!(scores[j]!);
         const to = (b * queries + i) * valueWidth + h * valueSize;
         for (let j = 0; j < keys; j++) {
           const from = (b * keys + j) * valueWidth + h * valueSize;
@@ -247,17 +265,25 @@ const quantize = engine('Quantize', {
   evaluate: ([x, min, max], attributes) => [quantizeByRange(x!, min!, max!, attributes['dtype'] as DType)],
 });
 
-/** u8 or s8 → f32 by the same range. */
+/** u8 or s8 → f32 by the same range, plus one value a feature. */
 const dequantize = engine('Dequantize', {
-  summary: '8 bits back to f32 by the range of the values.',
-  inputs: slots('x: u8|s8', 'min: f32', 'max: f32'),
+  summary: '8 bits back to f32 by the range of the values, plus a bias.',
+  inputs: slots('x: u8|s8', 'min: f32', 'max: f32', 'bias?: f32'),
   outputs: slots('y: f32'),
   attributes: { layout: LAYOUT },
   infer: (context) => {
     range(context);
-    return [known('f32', input(context, 0).shape)];
+    const { shape } = input(context, 0);
+    const bias = context.inputs[3];
+    expectRank(context, bias, 1, 'bias');
+    sameDim(context, shape?.at(-1) ?? null, bias?.shape?.[0] ?? null, 'width of x and of bias');
+    return [known('f32', shape)];
   },
-  evaluate: ([x, min, max], _, [out]) => [f32(out!.dims, dequantizeByRange(x!, min!, max!))],
+  evaluate: ([x, min, max, bias], _, [out]) => {
+    const added = bias && numbersOf(bias);
+    const real = dequantizeByRange(x!, min!, max!);
+    return [f32(out!.dims, added ? real.map((value, i) => value + added[i % added.length]!) : real)];
+  },
 });
 
 /**

@@ -203,8 +203,11 @@ class Emitter {
         return { op: 'quantize_tokens', x, y, step, zero, form: op.form };
       }
       case 'quantize':
-      case 'dequantize':
-        return { op: op.op, x: read(op.x), y: this.fresh(op.y), code: op.code };
+        return { op: 'quantize', x: read(op.x), y: this.fresh(op.y), code: op.code };
+      case 'dequantize': {
+        const bias = op.bias === null ? {} : { bias: op.bias };
+        return { op: 'dequantize', x: read(op.x), y: this.fresh(op.y), code: op.code, ...bias };
+      }
       case 'narrow':
         return { op: 'narrow', x: read(op.x), y: this.fresh(op.y) };
       case 'attention':
@@ -215,7 +218,12 @@ class Emitter {
         if (fromRows) chain.end();
         const ports = { q, k, v, y: this.fresh(op.y), heads: op.heads, scale: op.scale };
         return op.op === 'attention'
-          ? { op: 'attention', ...ports }
+          ? {
+              op: 'attention',
+              ...ports,
+              ...(op.scores && { scores: op.scores }),
+              ...(op.probabilities && { probabilities: op.probabilities }),
+            }
           : { op: 'attention_i8', ...ports, out_scale: op.outScale, zero: op.zero };
       }
       case 'activate': {

@@ -1,5 +1,6 @@
 import { EngineError } from '@neural-engine/core';
-import type { Graph, Node } from '@neural-engine/ir';
+import type { AttributeValue, Graph, Node } from '@neural-engine/ir';
+import type { Code } from '@neural-engine/kernels';
 import { codeS8, codeU8, rangeInput } from './codes';
 import type { PanelOp } from './prepared';
 
@@ -12,7 +13,10 @@ export function lowerAttention(graph: Graph, node: Node): PanelOp {
   const scale = node.attributes['scale'] as number;
   const y = node.outputs[0]!;
   const dtypes = [q, k, v].map((name) => graph.value(name).dtype);
-  if (dtypes.every((dtype) => dtype === 'f32') && graph.value(y).dtype === 'f32') return { op: 'attention', q, k, v, y, heads, scale };
+  if (dtypes.every((dtype) => dtype === 'f32') && graph.value(y).dtype === 'f32') {
+    const [scores, probabilities] = ['score_range', 'probability_range'].map((name) => codeOfRange(node.attributes[name]));
+    return { op: 'attention', q, k, v, y, heads, scale, scores: scores!, probabilities: probabilities! };
+  }
   if (!dtypes.every((dtype) => dtype === 's8') || graph.value(y).dtype !== 'u8') {
     throw new EngineError(
       'E_UNSUPPORTED',
@@ -38,4 +42,10 @@ export function lowerAttention(graph: Graph, node: Node): PanelOp {
     outScale: Math.fround(code.scale / signed(SLOT.vMin, 'the values')),
     zero: code.zero,
   };
+}
+
+/** The u8 code of a range attribute; null where it is absent or empty. */
+function codeOfRange(range: AttributeValue | undefined): Code | null {
+  const [min, max] = (range ?? []) as readonly number[];
+  return min === undefined || max === undefined ? null : codeU8(min, max);
 }

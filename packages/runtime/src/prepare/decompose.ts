@@ -1,6 +1,7 @@
-import { s64, type Tensor } from '@neural-engine/core';
+import { type DType, s64, type Tensor } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
-import { isPanelNorm, keyMaskOf } from './select-panels';
+import { codeOf, rangeInput } from './codes';
+import { isPanelCode, isPanelNorm, keyMaskOf } from './select-panels';
 
 const f32 = (value: number): Tensor => ({ dtype: 'f32', dims: [], data: Float32Array.of(value) });
 
@@ -12,9 +13,9 @@ class Expansion {
     private readonly source: Node,
   ) {}
 
-  op(op: string, inputs: string[], attributes: Node['attributes'] = {}, output?: string): string {
+  op(op: string, inputs: string[], attributes: Node['attributes'] = {}, output?: string, dtype: DType = 'f32'): string {
     const name = `${this.source.name}/${op}${this.nodes.length}`;
-    const result = output ?? this.graph.addValue({ name: this.graph.freeName(name), dtype: 'f32', shape: undefined }).name;
+    const result = output ?? this.graph.addValue({ name: this.graph.freeName(name), dtype, shape: undefined }).name;
     this.nodes.push({ name, op, inputs, outputs: [result], attributes });
     return result;
   }
@@ -22,6 +23,14 @@ class Expansion {
   /** An f32 value of the shape of another. */
   like(name: string): string {
     return this.graph.addValue({ name: this.graph.freeName(`${name}_f32`), dtype: 'f32', shape: this.graph.value(name).shape }).name;
+  }
+
+  /** A value rounded by a range attribute, where the source has one. */
+  rounded(x: string, attribute: string): string {
+    const [min, max] = (this.source.attributes[attribute] ?? []) as readonly number[];
+    if (min === undefined || max === undefined) return x;
+    const range = [this.constant('min', f32(min)), this.constant('max', f32(max))];
+    return this.op('Dequantize', [this.op('Quantize', [x, ...range], { dtype: 'u8' }, undefined, 'u8'), ...range]);
   }
 
   /** A value as f32: itself, or what its 8-bit codes stand for. */
@@ -57,13 +66,28 @@ function expandAttention(graph: Graph, node: Node): Node[] {
   const split = e.constant('split', s64([0, 0, heads, -1]));
   const by = (input: string, perm: number[]): string => e.op('Transpose', [e.op('Reshape', [input, split])], { perm });
   const product = e.op('MatMul', [by(q!, [0, 2, 1, 3]), by(k!, [0, 2, 3, 1])]);
-  const scaled = e.op('Mul', [product, e.constant('scale', f32(node.attributes['scale'] as number))]);
+  const scaled = e.rounded(e.op('Mul', [product, e.constant('scale', f32(node.attributes['scale'] as number))]), 'score_range');
   const masked = mask ? e.op('Add', [scaled, mask]) : scaled;
-  const context = e.op('MatMul', [e.op('Softmax', [masked], { axis: -1 }), by(v!, [0, 2, 1, 3])]);
+  const probabilities = e.rounded(e.op('Softmax', [masked], { axis: -1 }), 'probability_range');
+  const context = e.op('MatMul', [probabilities, by(v!, [0, 2, 1, 3])]);
   const merged = [e.op('Transpose', [context], { perm: [0, 2, 1, 3] }), e.constant('merge', s64([0, 0, -1]))];
   const y = graph.value(node.outputs[0]!);
   if (y.dtype === 'f32') e.op('Reshape', merged, {}, y.name);
   else e.op('Quantize', [e.op('Reshape', merged, {}, e.like(y.name)), ...node.inputs.slice(RANGES + 6)], { dtype: y.dtype }, y.name);
+  return e.nodes;
+}
+
+/** Quantize and Dequantize of what does not run as panels → ONNX's own, and the sum with a bias. */
+function expandCode(graph: Graph, node: Node): Node[] {
+  const e = new Expansion(graph, node);
+  const [x, , , bias] = node.inputs as [string, string, string, string | undefined];
+  const { min, max } = rangeInput(graph, node, 1, 'the value');
+  const dtype = node.op === 'Quantize' ? graph.value(node.outputs[0]!).dtype : graph.value(x).dtype;
+  const { scale, zero } = codeOf(dtype as 'u8' | 's8', min, max);
+  const zeroPoint: Tensor = { dtype, dims: [], data: dtype === 'u8' ? Uint8Array.of(zero) : Int8Array.of(zero) };
+  const operands = [x, e.constant('step', f32(1 / scale)), e.constant('zero', zeroPoint)];
+  if (!bias) e.op(`${node.op}Linear`, operands, {}, node.outputs[0]!);
+  else e.op('Add', [e.op('DequantizeLinear', operands), bias], {}, node.outputs[0]!);
   return e.nodes;
 }
 
@@ -96,5 +120,8 @@ export function decompose(graph: Graph): void {
       return [{ ...node, op: 'LayerNormalization', attributes: { epsilon: node.attributes['epsilon'] ?? 1e-5, axis: -1 } }];
     return [node];
   });
+  graph.nodes = graph.nodes.flatMap((node) =>
+    (node.op === 'Quantize' || node.op === 'Dequantize') && !isPanelCode(graph, node) ? expandCode(graph, node) : [node],
+  );
   expandPaddingMasks(graph);
 }

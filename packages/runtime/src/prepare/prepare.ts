@@ -187,7 +187,7 @@ function lowerPanelNode(
       return { op: 'quantize_tokens', x, y, step, zero, form: node.attributes['symmetric'] === true ? 'symmetric' : 'asymmetric' };
     }
     case 'Dequantize':
-      return { op: 'dequantize', x, y, code: code(graph.value(x).dtype as 'u8' | 's8') };
+      return { op: 'dequantize', x, y, code: code(graph.value(x).dtype as 'u8' | 's8'), bias: tensor(node.inputs[3]) };
     case 'Gelu':
       return { op: 'activate', x, y, act: node.attributes['approximate'] === 'tanh' ? 'gelu_tanh' : 'gelu_erf' };
     case 'Add':

@@ -89,9 +89,20 @@ export type PanelOp =
       unsigned: boolean;
     }
   | { op: 'quantize_tokens'; x: string; y: string; step: string; zero: string; form: TokenForm }
-  | { op: 'dequantize'; x: string; y: string; code: Code }
+  | { op: 'dequantize'; x: string; y: string; code: Code; bias: number | null }
   | { op: 'narrow'; x: string; y: string }
-  | { op: 'attention'; q: string; k: string; v: string; y: string; heads: number; scale: number }
+  | {
+      op: 'attention';
+      q: string;
+      k: string;
+      v: string;
+      y: string;
+      heads: number;
+      scale: number;
+      /** u8 codes by which scaled products and probabilities are rounded. */
+      scores: Code | null;
+      probabilities: Code | null;
+    }
   | { op: 'attention_i8'; q: string; k: string; v: string; y: string; heads: number; scale: number; outScale: number; zero: number }
   | { op: 'activate'; x: string; y: string; act: Activation }
   | { op: 'add'; a: string; b: string; y: string };

@@ -17,6 +17,12 @@ export function keyMaskOf(node: Node, producers: ReadonlyMap<string, Node>): { o
 export const isPanelNorm = (graph: Graph, { inputs: [x, scale, bias] }: Node): boolean =>
   graph.values.get(x ?? '')?.dtype === 'f32' && rank(graph, x) >= 2 && [scale, bias].every((name) => graph.constant(name) !== undefined);
 
+/** Whether a Quantize or Dequantize runs as a panel step: of rows of known length, by constants. */
+export const isPanelCode = (graph: Graph, { inputs: [x, ...constants] }: Node): boolean =>
+  rank(graph, x) >= 2 &&
+  typeof graph.value(x!).shape!.at(-1) === 'number' &&
+  constants.every((name) => !name || graph.constant(name) !== undefined);
+
 /**
  * The nodes that run as panel steps.
  *
@@ -45,7 +51,7 @@ export function selectPanelNodes(graph: Graph): Set<Node> {
         return isF32(a) && rank(graph, a) >= 2;
       case 'Quantize':
       case 'Dequantize':
-        return constant(b) && constant(node.inputs[2]) && rank(graph, a) >= 2;
+        return isPanelCode(graph, node);
       case 'Gelu':
         return isF32(a) && fromPanel(a);
       case 'Add':

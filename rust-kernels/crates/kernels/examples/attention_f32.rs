@@ -26,7 +26,8 @@ fn main() {
             let mut y = Aligned::of_f32s(&vec![0.0; panel]);
             let mut scratch = Aligned::of_f32s(&vec![0.0; AttentionF32::scratch_len(head_dim)]);
             let spans = [Span { start: 0, len: tokens as u32 }];
-            let attention = AttentionF32 { heads: HEADS, head_dim, scale: 0.125, spans: &spans, key_bias: None };
+            let attention =
+                AttentionF32 { heads: HEADS, head_dim, scale: 0.125, spans: &spans, key_bias: None, scores: None, probabilities: None };
             let peak = rate();
             let seconds = fastest_in_pieces(Duration::from_millis(500), HEADS, |head| {
                 let (q, y) = (&q.f32s()[..panel], &mut y.f32s_mut()[..head_dim * TOKENS]);

@@ -1,5 +1,6 @@
 //! The one place where f32 becomes an 8-bit code and back.
 
+use crate::error::KernelError;
 use neural_engine_isa::Simd;
 
 /// Affine 8-bit code: `q = saturate(round_ties_even(fma(x, scale, zero)))`, one rounding before the last.
@@ -23,6 +24,30 @@ impl Code {
         let q = s.fma(x, s.splat(self.scale), s.splat(self.zero as f32));
         // Operand order keeps NaN, which converts to i32::MIN.
         s.to_i32(s.max(s.splat(-65536.0), s.min(s.splat(65536.0), q)))
+    }
+
+    /// What the u8 code of each lane stands for: the value rounded as `quantize` and `dequantize` would, kept as f32.
+    #[inline(always)]
+    pub fn round_u8<S: Simd>(self, s: S, x: S::F32) -> S::F32 {
+        let q = s.max_i32(s.splat_i32(0), s.min_i32(s.splat_i32(255), self.lanes(s, x)));
+        self.real(s, q)
+    }
+
+    /// What codes stand for: (q − zero) / scale, correctly rounded.
+    #[inline(always)]
+    pub fn real<S: Simd>(self, s: S, q: S::I32) -> S::F32 {
+        s.div(s.to_f32(s.sub_i32(q, s.splat_i32(self.zero))), s.splat(self.scale))
+    }
+
+    /// Whether its codes can be turned back into values.
+    ///
+    /// # Errors
+    /// `Invalid` for a scale of 0, ∞ or NaN.
+    pub fn check_invertible(self) -> Result<(), KernelError> {
+        if self.scale.is_finite() && self.scale != 0.0 {
+            return Ok(());
+        }
+        Err(KernelError::Invalid { name: "code", reason: format!("a scale of {} cannot be undone", self.scale) })
     }
 
     /// 64 values in lane order to 64 u8 in token order. `dst` has at least 64 elements.

@@ -276,14 +276,32 @@ pub enum Step {
     Quantize { x: Buf, y: Buf, code: Code },
     /// f32 panel to u8 panel, each token by its own range; its step and code of zero are f32 panels of one feature.
     QuantizeTokens { x: Buf, y: Buf, step: Buf, zero: Buf, form: TokenForm },
-    /// u8 or s8 panel to f32 panel.
-    Dequantize { x: Buf, y: Buf, code: Code },
+    /// u8 or s8 panel to f32 panel, plus one value a feature.
+    Dequantize {
+        x: Buf,
+        y: Buf,
+        code: Code,
+        #[serde(default)]
+        bias: Option<Weight>,
+    },
     /// f32 panel to bf16 panel, to nearest even; magnitudes below 2⁻⁵⁶ become zero.
     Narrow { x: Buf, y: Buf },
     /// bf16 panel to f32 panel, exactly.
     Widen { x: Buf, y: Buf },
-    /// softmax(q·kᵀ·scale + key bias)·v per head over each span; k and v are read across units.
-    Attention { q: Buf, k: Buf, v: Buf, y: Buf, heads: usize, scale: f32 },
+    /// softmax(q·kᵀ·scale + key bias)·v per head over each span; k and v are read across units. Scaled products and probabilities are
+    /// rounded to u8 codes where those are given.
+    Attention {
+        q: Buf,
+        k: Buf,
+        v: Buf,
+        y: Buf,
+        heads: usize,
+        scale: f32,
+        #[serde(default)]
+        scores: Option<Code>,
+        #[serde(default)]
+        probabilities: Option<Code>,
+    },
     /// The same on q u8 (zero point 128), k and v s8: `scale` turns the integer score into the softmax argument; y u8 by
     /// q = saturate(round(Σp·v / Σp · out_scale) + zero).
     AttentionI8 { q: Buf, k: Buf, v: Buf, y: Buf, heads: usize, scale: f32, out_scale: f32, zero: i32 },

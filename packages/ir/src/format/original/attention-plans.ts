@@ -36,7 +36,7 @@ export class AttentionPlans {
       if (node.op !== 'Attention') continue;
       const dequantize = [0, 1, 2].map((slot) => {
         const producer = producers.get(node.inputs[slot]!);
-        return producer?.op === 'Dequantize' && sameLayout(producer, node) ? producer : undefined;
+        return producer?.op === 'Dequantize' && !producer.inputs[3] && sameLayout(producer, node) ? producer : undefined;
       });
       // The first product is 8-bit on both sides or on neither.
       const absorbed = [dequantize[1] && dequantize[0], dequantize[0] && dequantize[1], dequantize[2]];

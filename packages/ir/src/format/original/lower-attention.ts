@@ -12,6 +12,8 @@ const PERMUTATIONS = {
 /** softmax(q · kᵀ · scale + mask) · v as two products around a softmax, in f32 or with 8-bit operands and probabilities over [0, 1]. */
 export function lowerAttention(lower: Lowering, node: Node): void {
   const { file } = lower;
+  if ([node.attributes['score_range'], node.attributes['probability_range']].some((range) => Array.isArray(range) && range.length > 0))
+    refuse('its scores or probabilities are rounded by ranges of their own');
   const transposed = isTransposed(node);
   const perms = PERMUTATIONS[transposed ? 'transposed' : 'plain'];
   const { q, k, v, y, name } = lower.plans.of(node);

@@ -1,6 +1,7 @@
 //! One block of up to 64 keys against 64 queries. It starts where its sequence says, not where a panel does, so that a sequence gets the
 //! same sums wherever it lies.
 
+use crate::code::Code;
 use crate::panel::{TOKENS, lane_of};
 use neural_engine_isa::{Simd, math};
 use std::ops::Range;
@@ -53,6 +54,8 @@ pub(super) struct Block<'a> {
     pub parts: [Part<'a>; 2],
     /// Multiplies the products.
     pub scale: f32,
+    /// The code by which scaled products are rounded before the bias joins.
+    pub rounding: Option<Code>,
 }
 
 impl<S: Simd> State<S> {
@@ -60,6 +63,22 @@ impl<S: Simd> State<S> {
     pub(super) fn new(s: S) -> State<S> {
         // The lowest finite value, not −∞: a block of −∞ scores then weighs 0 instead of NaN.
         State { max: [s.splat(f32::MIN); REGS], sum: [s.splat(0.0); REGS], first: true }
+    }
+
+    /// Once every key was observed: what turns weights into probabilities.
+    #[inline(always)]
+    fn inverse(&self, s: S) -> [S::F32; REGS] {
+        let mut inverse = self.sum;
+        for sum in &mut inverse {
+            *sum = s.div(s.splat(1.0), *sum);
+        }
+        inverse
+    }
+
+    /// After probabilities were added, not weights: nothing is left to divide by.
+    #[inline(always)]
+    pub(super) fn normalized(self, s: S) -> State<S> {
+        State { sum: [s.splat(1.0); REGS], ..self }
     }
 
     /// y ← sums / sum, in the span's lanes.
@@ -78,9 +97,17 @@ impl<S: Simd> State<S> {
 }
 
 impl Part<'_> {
-    /// Scores of four keys from `token` on, scaled and biased, for the queries in `N` vectors from lane `at` on.
+    /// Scores of four keys from `token` on, scaled, rounded and biased, for the queries in `N` vectors from lane `at` on.
     #[inline(always)]
-    fn scores<S: Simd, const N: usize>(&self, s: S, q: &[Row], scale: f32, token: usize, at: usize, out: &mut [Row]) {
+    fn scores<S: Simd, const N: usize>(
+        &self,
+        s: S,
+        q: &[Row],
+        (scale, rounding): (f32, Option<Code>),
+        token: usize,
+        at: usize,
+        out: &mut [Row],
+    ) {
         // Four tokens from a multiple of four on are four lanes in a row.
         let lane = usize::from(LANES[token & 63] & 60);
         let mut sums = [[s.splat(0.0); N]; TILE];
@@ -101,7 +128,11 @@ impl Part<'_> {
         for j in 0..TILE {
             let bias = s.splat(self.bias.and_then(|bias| bias.get(token + j)).copied().unwrap_or(0.0));
             for i in 0..N {
-                s.store(&mut out[j][at + 16 * i..], s.fma(sums[j][i], scale, bias));
+                let score = match rounding {
+                    None => s.fma(sums[j][i], scale, bias),
+                    Some(code) => s.add(code.round_u8(s, s.mul(sums[j][i], scale)), bias),
+                };
+                s.store(&mut out[j][at + 16 * i..], score);
             }
         }
     }
@@ -111,32 +142,66 @@ impl Block<'_> {
     /// Adds these keys to a state and to the sums of weighted values `[head_dim][64]`. `scores` holds [`SCORES`] rows.
     #[inline(always)]
     pub(super) fn add<S: Simd>(&self, s: S, q: &[Row], state: &mut State<S>, scores: &mut [Row], sums: &mut [Row]) {
+        let scores = self.scores(s, q, scores);
+        let correction = self.softmax(s, state, scores);
+        self.weigh_all(s, scores, correction, state, sums);
+    }
+
+    /// Adds these keys to a state alone, so that probabilities are known before they are rounded.
+    #[inline(always)]
+    pub(super) fn observe<S: Simd>(&self, s: S, q: &[Row], state: &mut State<S>, scores: &mut [Row]) {
+        let scores = self.scores(s, q, scores);
+        self.softmax(s, state, scores);
+    }
+
+    /// Adds values by rounded probabilities, which a state knows that observed all keys.
+    #[inline(always)]
+    pub(super) fn add_rounded<S: Simd>(&self, s: S, q: &[Row], code: Code, state: &mut State<S>, scores: &mut [Row], sums: &mut [Row]) {
+        let scores = self.scores(s, q, scores);
+        let (log2_e, inverse) = (s.splat(std::f32::consts::LOG2_E), state.inverse(s));
+        for row in scores.iter_mut() {
+            for i in 0..REGS {
+                let weight = math::exp2(s, s.mul(s.sub(s.load(&row[16 * i..]), state.max[i]), log2_e));
+                s.store(&mut row[16 * i..], code.round_u8(s, s.mul(weight, inverse[i])));
+            }
+        }
+        self.weigh_all(s, scores, [s.splat(1.0); REGS], state, sums);
+    }
+
+    /// Fills the first rows of `scores` and returns those of this block's keys, one behind the other.
+    #[inline(always)]
+    fn scores<'a, S: Simd>(&self, s: S, q: &[Row], scores: &'a mut [Row]) -> &'a mut [Row] {
         // Whole groups of four keys: scores of a group's other tokens are computed and never read.
         let mut row = 0;
+        let form = (self.scale, self.rounding);
         for part in &self.parts {
             for token in (part.tokens.start / TILE * TILE..part.tokens.end).step_by(TILE) {
                 let group = &mut scores[row..row + TILE];
                 row += TILE;
                 if S::REGISTERS >= 32 {
-                    part.scores::<S, REGS>(s, q, self.scale, token, 0, group);
+                    part.scores::<S, REGS>(s, q, form, token, 0, group);
                 } else {
                     for at in (0..TOKENS).step_by(16) {
-                        part.scores::<S, 1>(s, q, self.scale, token, at, group);
+                        part.scores::<S, 1>(s, q, form, token, at, group);
                     }
                 }
             }
         }
-        // Where there are two parts, the first ends with a whole group: the block's keys are rows one behind the other.
+        // Where there are two parts, the first ends with a whole group.
         let first = self.parts[0].tokens.start % TILE;
-        let scores = &mut scores[first..][..self.parts[0].tokens.len() + self.parts[1].tokens.len()];
-        let correction = self.softmax(s, state, scores);
+        &mut scores[first..][..self.parts[0].tokens.len() + self.parts[1].tokens.len()]
+    }
+
+    /// sums ← sums · correction + Σ weight · v, for all features.
+    #[inline(always)]
+    fn weigh_all<S: Simd>(&self, s: S, weights: &[Row], correction: [S::F32; REGS], state: &mut State<S>, sums: &mut [Row]) {
         let [(tiles, rest), (more_tiles, more_rest)] = [self.parts[0].v.as_chunks::<TILE>(), self.parts[1].v.as_chunks::<TILE>()];
         let (sum_tiles, sum_rest) = sums[..self.parts[0].v.len()].as_chunks_mut::<TILE>();
         for ((v, more), sums) in tiles.iter().zip(more_tiles).zip(sum_tiles) {
-            self.weigh_row_tile(s, scores, [v, more], correction, state.first, sums);
+            self.weigh_row_tile(s, weights, [v, more], correction, state.first, sums);
         }
         for ((v, more), sums) in rest.iter().zip(more_rest).zip(sum_rest) {
-            self.weigh_row_tile(s, scores, [&[*v], &[*more]], correction, state.first, std::array::from_mut(sums));
+            self.weigh_row_tile(s, weights, [&[*v], &[*more]], correction, state.first, std::array::from_mut(sums));
         }
         state.first = false;
     }

@@ -9,6 +9,9 @@
 //! | softmax | down the keys, one lane a query: maximum, 2^((s − max)·log₂e), sum |
 //! | P·V | 4 features × 64 queries at a time: per key, 4 loads of p, 4 broadcasts of v, 16 fma |
 //!
+//! Where a file rounds scores or probabilities to 8-bit codes, so can this, by the same codes and still in f32. Probabilities are only
+//! known once all keys were seen, so that blocks are then gone through twice.
+//!
 //! Numbers do not depend on the thread, the split by heads, the tier or the place of a sequence in the panels; sums over keys restart
 //! every 64 keys of a sequence. A query whose keys are all
 //! biased by −∞ gives NaN, as the formula does; with a finite bias (f32::MIN too) it attends to all of them evenly.
@@ -17,6 +20,7 @@ mod block;
 #[cfg(test)]
 mod tests;
 
+use crate::code::Code;
 use crate::error::{KernelError, expect_len};
 use crate::panel::{TOKENS, lane_of};
 pub use crate::tokens::Span;
@@ -36,6 +40,10 @@ pub struct AttentionF32<'a> {
     pub spans: &'a [Span],
     /// Added to the scores of each token as a key, in token order; None is zero everywhere.
     pub key_bias: Option<&'a [f32]>,
+    /// The u8 code by which scaled products are rounded before the bias joins.
+    pub scores: Option<Code>,
+    /// The u8 code by which probabilities are rounded.
+    pub probabilities: Option<Code>,
 }
 
 impl AttentionF32<'_> {
@@ -51,7 +59,8 @@ impl AttentionF32<'_> {
     /// `scratch` does not matter.
     ///
     /// # Errors
-    /// [`KernelError::Length`] for a wrong buffer, [`KernelError::Invalid`] for heads, a panel or a span outside of what there is.
+    /// [`KernelError::Length`] for a wrong buffer, [`KernelError::Invalid`] for heads, a panel or a span outside of what there is, and for
+    /// a code that cannot be undone.
     #[expect(clippy::too_many_arguments, reason = "one operand each")]
     pub fn run(
         &self,
@@ -65,6 +74,9 @@ impl AttentionF32<'_> {
         scratch: &mut [f32],
     ) -> Result<(), KernelError> {
         let features = self.check(panel, &heads, q, k, v)?;
+        for code in [self.scores, self.probabilities].into_iter().flatten() {
+            code.check_invertible()?;
+        }
         expect_len("y", y.len(), heads.len() * self.head_dim * TOKENS)?;
         let needed = Self::scratch_len(self.head_dim);
         let Some(scratch) = scratch.get_mut(..needed) else {
@@ -117,7 +129,7 @@ impl SimdOp for Heads<'_> {
     type Output = ();
     #[inline(always)]
     fn eval<S: Simd>(self, s: S) {
-        let AttentionF32 { head_dim, scale, spans, key_bias, .. } = *self.attention;
+        let AttentionF32 { head_dim, scale, spans, key_bias, scores: rounding, probabilities, .. } = *self.attention;
         let (scores, sums) = self.scratch.as_chunks_mut::<TOKENS>().0.split_at_mut(block::SCORES);
         let first_token = self.panel * TOKENS;
         for (head, y) in self.heads.zip(self.y.chunks_exact_mut(head_dim * TOKENS)) {
@@ -130,8 +142,7 @@ impl SimdOp for Heads<'_> {
                 if lanes == [0; TOKENS / 16] {
                     continue;
                 }
-                let mut state = block::State::new(s);
-                for first in (start..end).step_by(TOKENS) {
+                let blocks = (start..end).step_by(TOKENS).map(|first| {
                     let last = end.min(first + TOKENS);
                     let edge = last.min((first / TOKENS + 1) * TOKENS);
                     let part = |keys: Range<usize>| {
@@ -145,8 +156,22 @@ impl SimdOp for Heads<'_> {
                             bias: key_bias.map(|bias| &bias[base..]),
                         }
                     };
-                    let block = block::Block { parts: [part(first..edge), part(edge..last)], scale };
-                    block.add(s, q, &mut state, scores, sums);
+                    block::Block { parts: [part(first..edge), part(edge..last)], scale, rounding }
+                });
+                let mut state = block::State::new(s);
+                if let Some(code) = probabilities {
+                    // Loops, not closures: those would not have the CPU features that vectors need.
+                    for block in blocks.clone() {
+                        block.observe(s, q, &mut state, scores);
+                    }
+                    for block in blocks {
+                        block.add_rounded(s, q, code, &mut state, scores, sums);
+                    }
+                    state = state.normalized(s);
+                } else {
+                    for block in blocks {
+                        block.add(s, q, &mut state, scores, sums);
+                    }
                 }
                 state.finish(s, sums, lanes, y.as_chunks_mut::<TOKENS>().0);
             }

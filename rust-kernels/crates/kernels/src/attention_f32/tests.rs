@@ -11,6 +11,8 @@ struct Case {
     scale: f32,
     spans: Vec<Span>,
     bias: Option<Vec<f32>>,
+    scores: Option<Code>,
+    probabilities: Option<Code>,
     q: Vec<f32>,
     k: Vec<f32>,
     v: Vec<f32>,
@@ -33,6 +35,8 @@ impl Case {
             scale: 1.0 / (head_dim as f32).sqrt(),
             spans,
             bias: None,
+            scores: None,
+            probabilities: None,
             q: rng.f32s(values, -3.0, 3.0),
             k: rng.f32s(values, -3.0, 3.0),
             v: rng.f32s(values, -1.0, 1.0),
@@ -52,7 +56,15 @@ impl Case {
     }
 
     fn attention(&self) -> AttentionF32<'_> {
-        AttentionF32 { heads: self.heads, head_dim: self.head_dim, scale: self.scale, spans: &self.spans, key_bias: self.bias.as_deref() }
+        AttentionF32 {
+            heads: self.heads,
+            head_dim: self.head_dim,
+            scale: self.scale,
+            spans: &self.spans,
+            key_bias: self.bias.as_deref(),
+            scores: self.scores,
+            probabilities: self.probabilities,
+        }
     }
 
     fn run(&self, isa: Isa, panel: usize, heads: Range<usize>, edge: Edge) -> Vec<f32> {
@@ -79,7 +91,7 @@ impl Case {
                             let products =
                                 features.clone().map(|f| f64::from(self.q[self.at(query, f)]) * f64::from(self.k[self.at(key, f)]));
                             // The bias joins in f32, where a very low one absorbs the score: that is what it is for.
-                            let score = products.sum::<f64>() * f64::from(self.scale);
+                            let score = rounded(self.scores, products.sum::<f64>() * f64::from(self.scale));
                             let bias = self.bias.as_ref().map_or(0.0, |bias| bias[key]);
                             if bias == 0.0 { score } else { f64::from(score as f32 + bias) }
                         })
@@ -87,7 +99,8 @@ impl Case {
                     let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                     let total: f64 = scores.iter().map(|s| (s - max).exp()).sum();
                     for f in features {
-                        let values = keys.clone().zip(&scores).map(|(key, s)| (s - max).exp() / total * f64::from(self.v[self.at(key, f)]));
+                        let weights = scores.iter().map(|s| rounded(self.probabilities, (s - max).exp() / total));
+                        let values = keys.clone().zip(weights).map(|(key, weight)| weight * f64::from(self.v[self.at(key, f)]));
                         y[f * TOKENS + lane_of(query % TOKENS)] = values.sum();
                     }
                 }
@@ -105,6 +118,38 @@ impl Case {
                 for edge in Edge::BOTH {
                     let name = format!("{what} on {}", isa.tier().name());
                     assert_same_bits(&name, &self.run(isa, panel, 0..self.heads, edge), &scalar);
+                }
+            }
+        }
+    }
+}
+
+/// A value through a u8 code and back.
+fn rounded(code: Option<Code>, x: f64) -> f64 {
+    let Some(Code { scale, zero }) = code else { return x };
+    ((x * f64::from(scale) + f64::from(zero)).round_ties_even().clamp(0.0, 255.0) - f64::from(zero)) / f64::from(scale)
+}
+
+#[test]
+fn scores_and_probabilities_are_rounded_as_codes_would() {
+    let mut rng = Rng::from_env(58);
+    // Products of small integers and a power of two are exact, so that scores round to the same code in f64.
+    let (scores, probabilities) = (Code { scale: 4.0, zero: 120 }, Code { scale: 64.0, zero: 3 });
+    for (head_dim, lens) in [(4, &[1, 30, 90][..]), (16, &[64]), (8, &[150, 17])] {
+        for (scores, probabilities) in [(Some(scores), None), (None, Some(probabilities)), (Some(scores), Some(probabilities))] {
+            let mut case = Case::new(&mut rng, 2, head_dim, lens);
+            (case.scale, case.scores, case.probabilities) = (0.0625, scores, probabilities);
+            for x in case.q.iter_mut().chain(&mut case.k).filter(|x| x.is_finite()) {
+                *x = x.round();
+            }
+            for panel in 0..case.panels {
+                let (want, scalar) = (case.expected(panel), case.run(Isa::capped(Tier::Scalar), panel, 0..2, Edge::End));
+                // A probability near the middle of two codes may go to either: one step of it, and of few.
+                let far = |limit: f64| scalar.iter().zip(&want).filter(|(got, want)| (f64::from(**got) - **want).abs() > limit).count();
+                assert_eq!(far(1.01 / 64.0), 0, "head of {head_dim}, panel {panel}");
+                assert!(far(1e-5) * 100 <= want.len(), "head of {head_dim}, panel {panel}: {} of {}", far(1e-5), want.len());
+                for isa in Isa::available() {
+                    assert_same_bits(isa.tier().name(), &case.run(isa, panel, 0..2, Edge::End), &scalar);
                 }
             }
         }

@@ -8,7 +8,7 @@
 //! let code = Code { scale: 4.0, zero: 128 };
 //! let (x, mut q, mut back) = ([-1.5f32; 64], [0u8; 64], [0f32; 64]);
 //! quantize(Isa::best(), code, &x, Codes::U8(&mut q))?;
-//! dequantize(Isa::best(), code, CodesRef::U8(&q), &mut back)?;
+//! dequantize(Isa::best(), code, CodesRef::U8(&q), None, &mut back)?;
 //! assert_eq!((q, back), ([122; 64], x));
 //! # Ok::<(), neural_engine_kernels::KernelError>(())
 //! ```
@@ -57,17 +57,18 @@ pub fn quantize(isa: Isa, code: Code, x: &[f32], y: Codes<'_>) -> Result<(), Ker
     Ok(())
 }
 
-/// y = (x − zero) / scale over whole panel rows, correctly rounded.
+/// y = (x − zero) / scale + bias over whole panel rows, each operation correctly rounded; the bias is one value a row.
 ///
 /// # Errors
 /// `Length` when the lengths differ or are not whole rows of 64, `Invalid` for a scale of 0, ∞ or NaN.
-pub fn dequantize(isa: Isa, code: Code, x: CodesRef<'_>, y: &mut [f32]) -> Result<(), KernelError> {
-    if !code.scale.is_finite() || code.scale == 0.0 {
-        return Err(KernelError::Invalid { name: "code", reason: format!("a scale of {} cannot be undone", code.scale) });
-    }
+pub fn dequantize(isa: Isa, code: Code, x: CodesRef<'_>, bias: Option<&[f32]>, y: &mut [f32]) -> Result<(), KernelError> {
+    code.check_invertible()?;
     expect_len("x", x.len(), x.len().next_multiple_of(TOKENS))?;
     expect_len("y", y.len(), x.len())?;
-    isa.dispatch(Dequantize { code, x, y });
+    if let Some(bias) = bias {
+        expect_len("bias", bias.len(), x.len() / TOKENS)?;
+    }
+    isa.dispatch(Dequantize { code, x, bias, y });
     Ok(())
 }
 
@@ -101,6 +102,7 @@ impl SimdOp for Quantize<'_> {
 struct Dequantize<'a> {
     code: Code,
     x: CodesRef<'a>,
+    bias: Option<&'a [f32]>,
     y: &'a mut [f32],
 }
 
@@ -108,16 +110,18 @@ impl SimdOp for Dequantize<'_> {
     type Output = ();
     #[inline(always)]
     fn eval<S: Simd>(self, simd: S) {
-        let rows = self.y.chunks_exact_mut(TOKENS);
-        match self.x {
+        let Dequantize { code, x, bias, y } = self;
+        let rows = y.chunks_exact_mut(TOKENS).enumerate();
+        let bias = |row: usize| bias.map(|bias| bias[row]);
+        match x {
             CodesRef::U8(x) => {
-                for (x, y) in x.chunks_exact(TOKENS).zip(rows) {
-                    store(simd, self.code, simd.load_u8(x), y);
+                for (x, (row, y)) in x.chunks_exact(TOKENS).zip(rows) {
+                    store(simd, code, simd.load_u8(x), bias(row), y);
                 }
             }
             CodesRef::S8(x) => {
-                for (x, y) in x.chunks_exact(TOKENS).zip(rows) {
-                    store(simd, self.code, simd.load_s8(x), y);
+                for (x, (row, y)) in x.chunks_exact(TOKENS).zip(rows) {
+                    store(simd, code, simd.load_s8(x), bias(row), y);
                 }
             }
         }
@@ -126,8 +130,11 @@ impl SimdOp for Dequantize<'_> {
 
 /// Writes one row of 64.
 #[inline(always)]
-fn store<S: Simd>(simd: S, code: Code, lanes: [S::I32; 4], y: &mut [f32]) {
-    let (zero, scale) = (simd.splat_i32(code.zero), simd.splat(code.scale));
-    let real = each!(lanes, |lanes| simd.div(simd.to_f32(simd.sub_i32(lanes, zero)), scale));
+fn store<S: Simd>(simd: S, code: Code, lanes: [S::I32; 4], bias: Option<f32>, y: &mut [f32]) {
+    let mut real = each!(lanes, |lanes| code.real(simd, lanes));
+    if let Some(bias) = bias {
+        let bias = simd.splat(bias);
+        real = each!(real, |real| simd.add(real, bias));
+    }
     each!([0, 1, 2, 3], |j| simd.store(&mut y[16 * j..16 * j + 16], real[j]));
 }

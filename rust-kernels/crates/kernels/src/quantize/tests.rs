@@ -41,8 +41,8 @@ fn every_code_goes_back_to_the_quotient() {
         let u = Guarded::copy(&all, edge);
         let s = Guarded::copy(&all.iter().map(|&q| q as i8).collect::<Vec<_>>(), edge);
         let (mut from_u, mut from_s) = (Guarded::new(256, f32::NAN, edge), Guarded::new(256, f32::NAN, edge));
-        dequantize(isa, code, CodesRef::U8(&u), &mut from_u).unwrap();
-        dequantize(isa, code, CodesRef::S8(&s), &mut from_s).unwrap();
+        dequantize(isa, code, CodesRef::U8(&u), None, &mut from_u).unwrap();
+        dequantize(isa, code, CodesRef::S8(&s), None, &mut from_s).unwrap();
         let want = |q: &dyn Fn(usize) -> i32| -> Vec<f32> {
             (0..256).map(|i| (q(i / TOKENS * TOKENS + lane_of(i % TOKENS)) - code.zero) as f32 / code.scale).collect()
         };
@@ -52,12 +52,27 @@ fn every_code_goes_back_to_the_quotient() {
 }
 
 #[test]
+fn a_bias_joins_its_row() {
+    let all: Vec<u8> = (0..=255).collect();
+    let bias = [0.1, -3.0, 0.0, 1e9];
+    for (isa, code, edge) in every() {
+        let (mut plain, mut biased) = (vec![0.0; 256], Guarded::new(256, f32::NAN, edge));
+        dequantize(isa, code, CodesRef::U8(&all), None, &mut plain).unwrap();
+        dequantize(isa, code, CodesRef::U8(&all), Some(&Guarded::copy(&bias, edge)), &mut biased).unwrap();
+        let want: Vec<f32> = plain.iter().enumerate().map(|(i, real)| real + bias[i / TOKENS]).collect();
+        assert_same_bits("biased", &biased, &want);
+    }
+    let code = Code { scale: 1.0, zero: 0 };
+    assert!(dequantize(Isa::best(), code, CodesRef::U8(&all), Some(&bias[..3]), &mut [0.0; 256]).is_err());
+}
+
+#[test]
 fn a_code_survives_the_way_back_and_forth() {
     let code = Code { scale: 17.3, zero: 100 };
     let all: Vec<u8> = (0..=255).collect();
     for isa in Isa::available() {
         let (mut real, mut again) = (vec![0.0; 256], vec![0; 256]);
-        dequantize(isa, code, CodesRef::U8(&all), &mut real).unwrap();
+        dequantize(isa, code, CodesRef::U8(&all), None, &mut real).unwrap();
         quantize(isa, code, &real, Codes::U8(&mut again)).unwrap();
         assert_eq!(again, all);
     }
@@ -69,9 +84,9 @@ fn wrong_lengths_and_scales_are_refused() {
     let code = Code { scale: 1.0, zero: 0 };
     assert!(quantize(isa, code, &[0.0; 64], Codes::U8(&mut [0; 128])).is_err());
     assert!(quantize(isa, code, &[0.0; 63], Codes::S8(&mut [0; 63])).is_err());
-    assert!(dequantize(isa, code, CodesRef::U8(&[0; 64]), &mut [0.0; 63]).is_err());
+    assert!(dequantize(isa, code, CodesRef::U8(&[0; 64]), None, &mut [0.0; 63]).is_err());
     for scale in [0.0, f32::NAN, f32::INFINITY] {
-        assert!(dequantize(isa, Code { scale, zero: 0 }, CodesRef::S8(&[0; 64]), &mut [0.0; 64]).is_err());
+        assert!(dequantize(isa, Code { scale, zero: 0 }, CodesRef::S8(&[0; 64]), None, &mut [0.0; 64]).is_err());
     }
     assert_eq!(quantize(isa, code, &[], Codes::U8(&mut [])), Ok(()));
 }

@@ -175,16 +175,19 @@ impl<'r> Thread<'r> {
                 let (step, zero) = unsafe { (self.bases.write(step, place), self.bases.write(zero, place)) };
                 quantize_tokens(isa, token_form(*form), x, y, step, zero)
             }),
-            Op::Dequantize { x, y, code: input } => each(unit, |place| {
-                // SAFETY: see the top of the function; the dtype chooses the sign.
-                unsafe {
-                    let codes = match x.dtype {
-                        DType::S8 => CodesRef::S8(self.bases.read(x, place)),
-                        _ => CodesRef::U8(self.bases.read(x, place)),
-                    };
-                    dequantize(isa, code(*input), codes, self.bases.write(y, place))
-                }
-            }),
+            Op::Dequantize { x, y, code: input, bias } => {
+                let bias = bias.map(|weight| constant(self.run.prepared, weight)).transpose()?;
+                each(unit, |place| {
+                    // SAFETY: see the top of the function; the dtype chooses the sign.
+                    unsafe {
+                        let codes = match x.dtype {
+                            DType::S8 => CodesRef::S8(self.bases.read(x, place)),
+                            _ => CodesRef::U8(self.bases.read(x, place)),
+                        };
+                        dequantize(isa, code(*input), codes, bias, self.bases.write(y, place))
+                    }
+                })
+            }
             Op::Narrow { x, y } => each(unit, |place| {
                 // SAFETY: see the top of the function.
                 unsafe { bf16::narrow(isa, self.bases.read(x, place), self.bases.write(y, place)) }
@@ -291,9 +294,10 @@ impl<'r> Thread<'r> {
             // SAFETY: as in `panel_step`; k and v are written by nobody in this region, and of y each thread has its own heads.
             unsafe {
                 match *op {
-                    Op::Attention { q, k, v, y, heads: all, scale } => {
-                        let head_dim = q.features / all;
-                        let attention = AttentionF32 { heads: all, head_dim, scale, spans, key_bias: map.key_bias() };
+                    Op::Attention { q, k, v, y, heads: all, scale, scores, probabilities } => {
+                        let (head_dim, key_bias) = (q.features / all, map.key_bias());
+                        let (scores, probabilities) = (scores.map(code), probabilities.map(code));
+                        let attention = AttentionF32 { heads: all, head_dim, scale, spans, key_bias, scores, probabilities };
                         let (k, v) = (self.bases.read_all(&k, map.panels()), self.bases.read_all(&v, map.panels()));
                         let (query, y) = (self.bases.read(&q, place), self.bases.write_rows(&y, place, cells(&q, all)));
                         let scratch = view_mut(self.kernel_scratch).ok_or_else(refused)?;

@@ -113,6 +113,7 @@ pub enum Op {
         x: Panels,
         y: Panels,
         code: Code,
+        bias: Option<usize>,
     },
     Narrow {
         x: Panels,
@@ -129,6 +130,8 @@ pub enum Op {
         y: Panels,
         heads: usize,
         scale: f32,
+        scores: Option<Code>,
+        probabilities: Option<Code>,
     },
     AttentionI8 {
         q: Panels,

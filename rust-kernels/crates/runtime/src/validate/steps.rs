@@ -181,15 +181,14 @@ impl Checker<'_> {
                 self.features("zero", &zero, 1)?;
                 Ok(Op::QuantizeTokens { x, y, step, zero, form })
             }
-            Step::Dequantize { x, y, code } => {
+            Step::Dequantize { x, y, code, bias } => {
                 let x = self.panels("x", x, Use::ReadOwn, &[U8, S8])?;
                 let y = self.panels("y", y, Use::WriteOwn, &[F32])?;
                 self.features("y", &y, x.features)?;
-                let code = checked(code)?;
-                if code.scale == 0.0 {
-                    return wrong("a code of scale 0 cannot be undone");
+                if let Some(bias) = bias {
+                    self.constant("bias", bias, F32, x.features)?;
                 }
-                Ok(Op::Dequantize { x, y, code })
+                Ok(Op::Dequantize { x, y, code: invertible(code)?, bias })
             }
             Step::Narrow { x, y } => {
                 let x = self.panels("x", x, Use::ReadOwn, &[F32])?;
@@ -203,9 +202,10 @@ impl Checker<'_> {
                 self.features("y", &y, x.features)?;
                 Ok(Op::Widen { x, y })
             }
-            Step::Attention { q, k, v, y, heads, scale } => {
+            Step::Attention { q, k, v, y, heads, scale, scores, probabilities } => {
                 let [q, k, v, y] = self.attention([q, k, v, y], heads, [F32; 4])?;
-                Ok(Op::Attention { q, k, v, y, heads, scale: finite("scale", scale)? })
+                let (scores, probabilities) = (scores.map(invertible).transpose()?, probabilities.map(invertible).transpose()?);
+                Ok(Op::Attention { q, k, v, y, heads, scale: finite("scale", scale)?, scores, probabilities })
             }
             Step::AttentionI8 { q, k, v, y, heads, scale, out_scale, zero } => {
                 let [q, k, v, y] = self.attention([q, k, v, y], heads, [U8, S8, S8, U8])?;
@@ -420,4 +420,9 @@ fn checked(code: Code) -> Result<Code> {
         return wrong(format!("zero point {} is outside -255..255", code.zero));
     }
     Ok(code)
+}
+
+/// A code whose values are wanted back.
+fn invertible(code: Code) -> Result<Code> {
+    if code.scale == 0.0 { wrong("a code of scale 0 cannot be undone") } else { checked(code) }
 }

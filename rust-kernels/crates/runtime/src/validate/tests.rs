@@ -75,6 +75,13 @@ fn each_thing_that_does_not_fit_is_refused_by_name() {
     let steps = |program: &mut Value, region: usize, step: usize, field: &str, value: Value| {
         program["regions"][region]["steps"][step][field] = value;
     };
+    let back = |scale: f64, bias: usize| json!({"op": "dequantize", "x": 4, "y": 2, "code": {"scale": scale, "zero": 0}, "bias": bias});
+    let attention = |scale: f64, zero: i32| {
+        let ports = json!({"op": "attention", "q": 2, "k": 2, "v": 2, "y": 2, "heads": 1, "scale": 1.0});
+        let mut step = json!({"probabilities": {"scale": scale, "zero": zero}});
+        step.as_object_mut().unwrap().extend(ports.as_object().unwrap().clone());
+        step
+    };
     type Change<'a> = Box<dyn FnOnce(&mut Value) + 'a>;
     let set =
         |pointer: &'static str, value: Value| -> Change<'_> { Box::new(move |program| *program.pointer_mut(pointer).unwrap() = value) };
@@ -114,6 +121,10 @@ fn each_thing_that_does_not_fit_is_refused_by_name() {
         ("must be in_place", Box::new(|p| steps(p, 1, 3, "residual", json!({"buffer": 5})))),
         ("a code is needed", Box::new(|p| steps(p, 1, 3, "code", json!({"scale": 1.0, "zero": 0})))),
         ("init (weight 1)", Box::new(|p| steps(p, 1, 3, "init", json!(1)))),
+        ("bias (weight 1)", Box::new(|p| p["regions"][1]["steps"][3] = back(1.0, 1))),
+        ("scale 0 cannot be undone", Box::new(|p| p["regions"][1]["steps"][3] = back(0.0, 5))),
+        ("scale 0 cannot be undone", Box::new(|p| p["regions"][1]["steps"][3] = attention(0.0, 0))),
+        ("zero point 256", Box::new(|p| p["regions"][1]["steps"][3] = attention(1.0, 256))),
         ("is in scratch", Box::new(|p| steps(p, 2, 0, "y", json!(5)))),
         (
             "is read-only",

@@ -46,7 +46,7 @@ const accuracyLines = new RegExp(
 );
 const nativeLines = new RegExp(`^ Batch Size is 8\\n Latency is ${number} ms\\n Throughput is ${number}\\n$`);
 const instanceLines =
-  /^(process \d+ on cores .* succeeded with exit code 0: .*\n)+Throughput of \d+ instances: .*\nBenchmark status: SUCCESS\n$/;
+  /^(Process \d+ on cores .* succeeded with exit code 0: .*\n)+Throughput of \d+ instances: .*\nBenchmark process status: SUCCESS\n$/;
 
 // The folder as the original's repository holds it: prepare_dataset.py and prepare_model.sh have run.
 const packageOf = (path) => join(root, 'packages/demo-model', path);

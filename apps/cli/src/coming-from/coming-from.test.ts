@@ -167,8 +167,8 @@ describe("the original's commands, one after the other", () => {
     ];
     const { code, out, err } = await run('ne', ['run-pipeline', ...args], within());
     expect(code, err).toBe(0);
-    expect(out).toMatch(/process 0 on cores [\d,]+ succeeded with exit code 0: Throughput/);
-    expect(out).toMatch(/Benchmark status: SUCCESS\n$/);
+    expect(out).toMatch(/Process 0 on cores [\d,]+ succeeded with exit code 0: Throughput/);
+    expect(out).toMatch(/Benchmark process status: SUCCESS\n$/);
     expect(readdirSync(join(folder, 'logs')).filter((name) => name.startsWith('t-throughput-')).length).toBeGreaterThan(0);
   });
 });

@@ -123,7 +123,9 @@ async function throughput(model: string, stem: string, options: OriginalPipeline
     throw new EngineError('E_USAGE', 'usage', `--warm_up=${warmUp} leaves none of the ${iteration} iterations to measure`);
   const placements = placeInstances({ instances: 'auto' });
   const cores = isa().physicalCpus.length;
-  const logOf = (j: number): string => `${stem}-throughput-${cores}-${placements[0]!.threads}-${j}.log`;
+  const { threads } = placements[0]!;
+  // Numbered by the first core of each, as there.
+  const logOf = (j: number): string => `${stem}-throughput-${cores}-${threads}-${j * threads}.log`;
   for (const j of placements.keys()) writeFileSync(logOf(j), '');
   const loaded = await load(model); // packs once, so that the processes only map
   const { packedFile } = loaded;
@@ -132,8 +134,8 @@ async function throughput(model: string, stem: string, options: OriginalPipeline
   const outcome = await measureProcesses(task, placements).catch((error: unknown) => error as Error);
   if (outcome instanceof Error) {
     for (const [j, placement] of placements.entries())
-      say(`process ${j} on cores ${coresOf(placement)} failed: ${outcome.message}`, logOf(j));
-    process.stdout.write('Benchmark status: FAILURE\n');
+      say(`Process ${j} on cores ${coresOf(placement)} failed: ${outcome.message}`, logOf(j));
+    process.stdout.write('Benchmark process status: FAILURE\n');
     return 1;
   }
   let total = 0;
@@ -141,9 +143,9 @@ async function throughput(model: string, stem: string, options: OriginalPipeline
     const lines = performanceLines(times.latenciesMs, batch, seqLen);
     appendFileSync(logOf(j), `${lines.join('\n')}\n`);
     total += (times.latenciesMs.length * batch * 1000) / times.elapsedMs;
-    say(`process ${j} on cores ${coresOf(placements[j]!)} succeeded with exit code 0: ${lines.at(-1)}`, logOf(j));
+    say(`Process ${j} on cores ${coresOf(placements[j]!)} succeeded with exit code 0: ${lines.at(-1)}`, logOf(j));
   }
-  process.stdout.write(`Throughput of ${outcome.length} instances: ${total.toFixed(3)} samples/sec\nBenchmark status: SUCCESS\n`);
+  process.stdout.write(`Throughput of ${outcome.length} instances: ${total.toFixed(3)} samples/sec\nBenchmark process status: SUCCESS\n`);
   return 0;
 }
 

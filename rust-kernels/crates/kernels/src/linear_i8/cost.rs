@@ -33,10 +33,11 @@ pub struct CandidateI8 {
     pub cycles: f64,
 }
 
-/// 16 products of four weights by 64 tokens: sparse, gathering included, and dense. Below AMX only their ratio counts, which puts the
-/// break-even at 45% zeros on the narrowest CPU.
-const SPARSE_GROUP: f64 = 15.5;
-const DENSE_GROUP: f64 = 8.6;
+/// 16 products of four weights by 64 tokens: sparse, gathering included, and dense. Below AMX only their ratio counts, which with VNNI puts
+/// the break-even at 43% zeros.
+const VNNI_GROUPS: (f64, f64) = (15.5, 8.6);
+/// Without VNNI both widen their inputs, so that gathering weighs less: the break-even is at 28% zeros (Zen 3).
+const WIDENED_GROUPS: (f64, f64) = (76.0, 55.0);
 /// Scaling and storing four rows of a panel.
 const FOUR_ROWS: f64 = 60.0;
 /// 32 rows × 64 inputs of a panel on tiles, and making tiles of that many compressed weights where one panel's products cannot hide it.
@@ -56,6 +57,10 @@ pub fn candidates(isa: Isa, m: usize, k: usize, blocks: usize, panels: usize) ->
     if blocks > all {
         return Err(KernelError::Invalid { name: "blocks", reason: format!("a {m}x{k} weight has {all} blocks, got {blocks}") });
     }
+    let (sparse_group, dense_group) = match (isa.avx512_vnni().is_some() || isa.has_avx_vnni(), isa.avx2().is_some()) {
+        (false, true) => WIDENED_GROUPS,
+        _ => VNNI_GROUPS,
+    };
     let (fours, panels) = (m.div_ceil(4) as f64, panels.max(1) as f64);
     let epilogue = panels * fours * FOUR_ROWS;
     // A row-block's last group is short by one and a half blocks on average.
@@ -69,8 +74,8 @@ pub fn candidates(isa: Isa, m: usize, k: usize, blocks: usize, panels: usize) ->
         FormI8::Compressed4x1 => 64.0 * tiles + 4.0 * blocks as f64,
     };
     let work = |form| match form {
-        FormI8::Dense => epilogue + panels * dense_groups * DENSE_GROUP,
-        FormI8::Sparse4x1 => epilogue + panels * groups * SPARSE_GROUP,
+        FormI8::Dense => epilogue + panels * dense_groups * dense_group,
+        FormI8::Sparse4x1 => epilogue + panels * groups * sparse_group,
         // The rows before are scaled in the shadow of the products.
         FormI8::Tiled => panels * tiles * TILES,
         FormI8::Compressed4x1 => panels * tiles * TILES + tiles * EXPANSION,

@@ -20,6 +20,7 @@ import { openOrt } from './bench/ort';
 import { embeddingsOf } from './embeddings';
 import { progress } from './output/progress';
 import { Outputs } from './outputs';
+import { tuneOf } from './tune';
 
 export interface EvaluateOptions {
   /** `squad`, or the name of a GLUE task. */
@@ -32,6 +33,7 @@ export interface EvaluateOptions {
   readonly sparse?: LoadOptions['sparse'];
   readonly rounding?: LoadOptions['rounding'];
   readonly embeddings?: string;
+  readonly tune?: string;
   readonly engine: string;
   readonly predictions?: string;
   /** Replaces a file of predictions. */
@@ -158,7 +160,12 @@ async function openEngine(
   if (options.engine !== 'neural-engine')
     throw new EngineError('E_USAGE', 'usage', `--engine ${options.engine}: expected neural-engine or onnxruntime`);
   const { sparse, rounding } = options;
-  const how = { ...(sparse ? { sparse } : {}), ...(rounding ? { rounding } : {}), ...embeddingsOf(options.embeddings) };
+  const how = {
+    ...(sparse ? { sparse } : {}),
+    ...(rounding ? { rounding } : {}),
+    ...embeddingsOf(options.embeddings),
+    ...tuneOf(options.tune),
+  };
   const model = await load(source, how);
   const session = await model.session(options.threads === undefined ? {} : { threads: options.threads });
   return {

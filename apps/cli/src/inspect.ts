@@ -3,6 +3,7 @@ import { compileModel, explainCollector, load } from '@neural-engine/engine';
 import { printDot, printMermaid, printText } from '@neural-engine/ir';
 import type { KernelChoice } from '@neural-engine/runtime';
 import type { Column, Row } from './output/table';
+import { tuneOf } from './tune';
 
 export const INSPECT_COLUMNS: readonly Column[] = [
   { key: 'op', title: 'operator', align: 'left' },
@@ -26,13 +27,14 @@ function kernelLines(choices: readonly KernelChoice[]): string[] {
       (x) => `${x.toFixed(0)}%`,
     );
     const gains = list.map((choice) => choice.gain);
-    const gain = gains.some((x) => x !== 1) ? `, estimated ${range(gains, (x) => `${x.toFixed(1)}×`)} as fast as dense` : '';
+    const gain = gains.some((x) => x !== 1) ? `, expected ${range(gains, (x) => `${x.toFixed(1)}×`)} as fast as dense` : '';
     return `kernel  ${list.length} × ${kernel} (${zeros} of the 4x1 blocks zero${gain})`;
   });
 }
 
 /** What is in a model once compiled, and the kernels that a session of it runs on: it is loaded as one would be, and stays in the cache. */
-export async function inspect(path: string) {
+export async function inspect(path: string, tune?: string) {
+  const how = tuneOf(tune);
   const explain = explainCollector();
   const graph = await compileModel(path, { explain: explain.record });
   const byOp = new Map<string, { count: number; weights: number }>();
@@ -46,7 +48,7 @@ export async function inspect(path: string) {
     .sort((a, b) => b[1].weights - a[1].weights || b[1].count - a[1].count)
     .map(([op, entry]) => ({ op, ...entry }));
   const port = (name: string): string => `${name} ${graph.value(name).dtype} ${formatShape(graph.value(name).shape ?? [])}`;
-  const { runtime, kernels: choices } = await load(path);
+  const { runtime, kernels: choices } = await load(path, how);
   const kernels = new Map<string, number>();
   for (const { kernel } of choices) kernels.set(kernel, (kernels.get(kernel) ?? 0) + 1);
   const packing = runtime.prepared.components

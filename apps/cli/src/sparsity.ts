@@ -11,6 +11,7 @@ import {
 } from '@neural-engine/sparsity';
 import type { Column, Row } from './output/table';
 import { Outputs } from './outputs';
+import { tuneOf } from './tune';
 
 const ratio = (key: BlockName): Column => ({ key, title: key, digits: 3 });
 
@@ -55,7 +56,7 @@ function chosenOf(choice: KernelChoice | undefined, elementBytes: number): Kerne
  */
 export async function sparsityReport(
   path: string,
-  flags: { sparse: string; threshold: string; html?: string; force?: boolean },
+  flags: { sparse: string; threshold: string; tune?: string; html?: string; force?: boolean },
   title = path,
 ): Promise<{ rows: Row[]; notes: string[] }> {
   const policy = POLICIES.find((name) => name === flags.sparse);
@@ -63,9 +64,10 @@ export async function sparsityReport(
   if (!policy) throw new EngineError('E_USAGE', 'usage', `--sparse ${flags.sparse}: expected one of ${POLICIES.join(', ')}`);
   if (!(threshold >= 0 && threshold <= 1))
     throw new EngineError('E_USAGE', 'usage', `--threshold ${flags.threshold}: expected a number from 0 to 1`);
+  const how = tuneOf(flags.tune);
   using outputs = await Outputs.claim([{ flag: '--html', path: flags.html }], [path], flags.force);
   const graph = await compileModel(path);
-  const { kernels } = await load(path, { sparse: policy, sparseThreshold: threshold });
+  const { kernels } = await load(path, { sparse: policy, sparseThreshold: threshold, ...how });
   const choices = new Map(kernels.map((choice) => [choice.node, choice]));
   const entries: HeatMapEntry[] = [];
   const rows = graph.nodes.flatMap((node): Row[] => {

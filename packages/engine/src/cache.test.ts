@@ -5,7 +5,7 @@ import { writeModel } from '@neural-engine/onnx';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { encoderModel } from '../../../tooling/models/encoder';
 import { cacheLimit } from './cache';
-import { load } from './index';
+import { type LoadOptions, load } from './index';
 
 const folder = mkdtempSync(join(tmpdir(), 'ne-cache-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -31,6 +31,20 @@ describe('the cache of packed weights', () => {
     expect(packed(cache)).toHaveLength(1);
     expect(existsSync(left)).toBe(false);
     expect((await load(models[2]!, { cache })).warm).toBe(true);
+  });
+
+  it('keeps what a clock has chosen apart from what the costs alone choose, and thresholds that mean the same together', async () => {
+    const cache = join(folder, 'tuned');
+    const [model] = models;
+    const warm = async (options: LoadOptions): Promise<boolean> => (await load(model!, { cache, ...options })).warm;
+    expect([await warm({}), await warm({ tune: 'off' }), await warm({ tune: 'on' }), await warm({ tune: 'off' })]).toEqual([
+      false,
+      false,
+      true,
+      true,
+    ]);
+    expect([await warm({ sparse: 'threshold' }), await warm({ sparse: 'threshold', sparseThreshold: 0.7 })]).toEqual([false, true]);
+    expect(await warm({ sparse: 'auto', sparseThreshold: 0.6 })).toBe(true);
   });
 
   it('leaves a folder of the caller alone', async () => {

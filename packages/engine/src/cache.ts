@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { EngineError } from '@neural-engine/core';
 import { ABI, isa } from '@neural-engine/kernels';
-import type { ModelOptions } from '@neural-engine/runtime';
+import { type ModelOptions, tuningOf } from '@neural-engine/runtime';
 import { DEFAULT_THRESHOLD } from '@neural-engine/sparsity';
 
 /** Where packed weights are kept: `NE_CACHE_DIR`, else the user's cache folder; undefined when neither is known. */
@@ -34,8 +34,9 @@ const COMPILER_FORM = 2;
 /**
  * The packed file of model files under given options.
  *
- * Its name is made of each file's identity (device, inode, size, times) and of what the CPU can do, which weights are packed for, so that a warm load reads none of them; a copied or edited file
- * is simply packed anew.
+ * Its name is made of each file's identity (device, inode, size, times) and of what its weights are packed for: the options, the tier, and
+ * where ties are measured the CPU, which may choose otherwise than another of its tier. So a warm load reads none of the files; a copied or edited
+ * file is simply packed anew.
  */
 export function packedFileFor(
   files: readonly string[],
@@ -48,10 +49,11 @@ export function packedFileFor(
     const { dev, ino, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
     hash.update(`${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}\0`);
   }
+  const tune = tuningOf(options.tune);
   const { sparse = 'auto', sparseThreshold = DEFAULT_THRESHOLD } = options;
   hash.update(
     `abi ${ABI} form ${COMPILER_FORM} tier ${isa().tier} sparse ${sparse} ${sparse === 'threshold' ? sparseThreshold : ''} ` +
-      `embeddings ${options.embeddings ?? 'f32'} ${options.variant ?? ''}`,
+      `embeddings ${options.embeddings ?? 'f32'} tune ${tune === 'on' ? isa().cpu : tune} ${options.variant ?? ''}`,
   );
   return join(directory, `${hash.digest('hex').slice(0, 32)}.neweights`);
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { isa, linearCandidates } from './index';
+import { isa, linearCandidates, timeFormats } from './index';
 
 const all = (768 / 4) * 768;
 
@@ -25,6 +25,34 @@ it.each([
   [4, 4, 5],
 ])('refuses %i × %i with %i blocks', (m, k, blocks) => {
   expect(() => linearCandidates(m, k, blocks, 1)).toThrow(expect.objectContaining({ code: 'E_USAGE' }));
+});
+
+/** s8 [m, k] with one block of 4x1 in twenty. */
+const thin = (m: number, k: number): Int8Array => Int8Array.from({ length: m * k }, (_, i) => ((i % k) % 20 ? 0 : 1 + (i % 100)));
+
+it('measures forms of a weight, whichever way it lies, and finds the one that skips faster where nearly all is zero', () => {
+  const [m, k] = [128, 400];
+  const straight = thin(m, k);
+  const turned = straight.map((_, i) => straight[(i % m) * k + Math.floor(i / m)]!);
+  for (const [order, weight] of [
+    ['mk', straight],
+    ['km', turned],
+  ] as const) {
+    const seconds = timeFormats(weight, { m, k, order, formats: ['dense', 'sparse4x1'], panels: 2 });
+    expect([...seconds.keys()]).toEqual(['dense', 'sparse4x1']);
+    expect(seconds.get('sparse4x1')!).toBeGreaterThan(0);
+    expect(seconds.get('dense')! / seconds.get('sparse4x1')!).toBeGreaterThan(1.5);
+  }
+});
+
+it.each([
+  ['another length', new Int8Array(15), {}, 'E_USAGE'],
+  ['another type', new Uint8Array(16) as unknown as Int8Array, {}, 'E_USAGE'],
+  ['no form of that name', new Int8Array(16), { formats: ['woven'] as never }, 'E_USAGE'],
+  ['five panels', new Int8Array(16), { panels: 5 }, 'E_USAGE'],
+])('measures nothing of %s', (_, weight, options, code) => {
+  const usual = { m: 4, k: 4, order: 'mk', formats: ['dense'], panels: 1 } as const;
+  expect(() => timeFormats(weight, { ...usual, ...options })).toThrow(expect.objectContaining({ code }));
 });
 
 it('packs weights for tiles again on a CPU that has none, and refuses to write them there', () => {

@@ -1,4 +1,4 @@
-export { linearCandidates } from './candidates';
+export { linearCandidates, timeFormats } from './candidates';
 export { countValues, type Extent, extent, HISTOGRAM_BINS } from './histogram';
 export { isa } from './isa';
 export { ABI, platformTriple } from './load';

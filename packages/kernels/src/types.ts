@@ -157,6 +157,18 @@ export interface LinearCandidate {
   readonly cycles: number;
 }
 
+/** What `timeFormats` measures. */
+export interface TimeOptions {
+  /** Outputs. */
+  readonly m: number;
+  /** Inputs. */
+  readonly k: number;
+  readonly order: WeightOrder;
+  readonly formats: readonly WeightFormat[];
+  /** Panels of 64 tokens of one product, 1 to 4. */
+  readonly panels: number;
+}
+
 /** The speed of one instruction on registers. */
 export interface InstructionRate {
   /** As the assembler spells it, with its registers' width: `vpdpbusd zmm`, `vpmaddwd ymm` (with its additions), `vfmadd231ps ymm`. */

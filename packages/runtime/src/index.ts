@@ -6,4 +6,5 @@ export type { ConcreteValue } from './plan/concrete';
 export { type PlanOptions, plan } from './plan/plan';
 export { type PrepareOptions, prepare } from './prepare/prepare';
 export type { Component, KernelChoice, PanelOp, PanelValue, Prepared, PreparedNode, WeightChoice } from './prepare/prepared';
+export { type TimeFormats, type Tuning, tuningOf } from './prepare/time-formats';
 export { type Profiled, type RunOptions, Session, type SessionOptions } from './session';

@@ -6,6 +6,7 @@ import { kernels } from './kernels';
 import { prepare } from './prepare/prepare';
 import type { KernelChoice, Prepared } from './prepare/prepared';
 import { deserializePrepared, serializePrepared } from './prepare/serialize';
+import { type Tuning, timeFormats, tuningOf } from './prepare/time-formats';
 import { Session, type SessionOptions } from './session';
 
 export interface ModelOptions {
@@ -13,6 +14,11 @@ export interface ModelOptions {
   readonly sparse?: SparsePolicy;
   /** Zero ratio for the policy `threshold`. Default 0.7. */
   readonly sparseThreshold?: number;
+  /**
+   * Whether 8-bit forms of a weight between which the cost model sees a tie are measured, some milliseconds a shape; they all give the same
+   * bits. `off` chooses the same each time. Default: `NE_TUNE`, else `on`. What was chosen stays with the packed weights.
+   */
+  readonly tune?: Tuning;
   /** How embedding tables are packed: `int8`, one scale a row, makes them a quarter of the size and rounds them. Default `f32`. */
   readonly embeddings?: 'f32' | 'int8';
   /** Packed weights are kept in this file and shared with every process that opens it; without it they stay in memory. */
@@ -55,6 +61,7 @@ export class Model {
     const { prepared, weights } = prepare(graph, {
       sparse: decideOptions(options),
       ...(options.embeddings ? { embeddings: options.embeddings } : {}),
+      ...(tuningOf(options.tune) === 'on' ? { time: timeFormats } : {}),
     });
     const packed = kernels().packWeights(weights, {
       meta: serializePrepared(prepared),

@@ -66,8 +66,13 @@ export class Measurer {
   ) {}
 
   private get loading(): LoadOptions {
-    const { sparse, embeddings, rounding } = this.options;
-    return { ...(sparse ? { sparse } : {}), ...(embeddings ? { embeddings } : {}), ...(rounding ? { rounding } : {}) };
+    const { sparse, embeddings, rounding, tune } = this.options;
+    return {
+      ...(sparse ? { sparse } : {}),
+      ...(embeddings ? { embeddings } : {}),
+      ...(rounding ? { rounding } : {}),
+      ...(tune ? { tune } : {}),
+    };
   }
 
   async measure(each: BenchCase): Promise<Measurement> {

@@ -8,6 +8,7 @@ import type { Column, Row } from '../output/table';
 import { Outputs } from '../outputs';
 import { precisionList } from '../precision';
 import { roundingOf } from '../rounding';
+import { tuneOf } from '../tune';
 import { bench } from './bench';
 import { benchColumns, shownRows } from './columns';
 import { type BenchOptions, defaultWarmup, MODES, type Mode, sparsePolicy } from './options';
@@ -37,6 +38,7 @@ export interface BenchFlags {
   readonly sparse?: string;
   readonly embeddings?: string;
   readonly rounding?: string;
+  readonly tune?: string;
   readonly svg?: string;
   readonly html?: string;
   readonly outputFile?: string;
@@ -133,6 +135,7 @@ function parseFlags(model: string, flags: BenchFlags): BenchOptions {
     warmup: flags.warmup === undefined ? defaultWarmup(iterations) : whole('--warmup', flags.warmup),
     ...(rival ? { rival: rival.options } : {}),
     ...embeddingsOf(flags.embeddings),
+    ...tuneOf(flags.tune),
     ...(threads ? { threads: integers('--threads', threads, 1024) } : {}),
     ...(instances ? { instances } : {}),
     ...(flags.cores ? { cores: integerList('--cores', flags.cores) } : {}),
@@ -159,7 +162,12 @@ function rivalOf(model: string, flags: BenchFlags): { flag: string; options: Riv
   const sparse = againstSparse ?? flags.sparse;
   // Another model may be compiled already; the same one is compiled alike.
   const rounding = against === undefined ? roundingOf(flags.rounding) : {};
-  const load = { ...embeddingsOf(flags.embeddings), ...rounding, ...(sparse ? { sparse: sparsePolicy(sparse) } : {}) };
+  const load = {
+    ...embeddingsOf(flags.embeddings),
+    ...rounding,
+    ...tuneOf(flags.tune),
+    ...(sparse ? { sparse: sparsePolicy(sparse) } : {}),
+  };
   return { flag, options: { kind: 'model', model: against ?? model, load } };
 }
 

@@ -31,6 +31,7 @@ export interface BenchOptions {
   readonly sparse?: LoadOptions['sparse'];
   readonly embeddings?: LoadOptions['embeddings'];
   readonly rounding?: LoadOptions['rounding'];
+  readonly tune?: LoadOptions['tune'];
   /** Ends the measuring; what was measured is still reported. */
   readonly signal?: AbortSignal;
   /** Told of each combination that begins. */

@@ -3,6 +3,7 @@ import { consoleIo, formatOf, type OutputFlags, printTable } from '../context';
 import { EMBEDDINGS_OPTION } from '../embeddings';
 import { modelPath, modelTitle } from '../model-argument';
 import { ROUNDING_OPTION } from '../rounding';
+import { TUNE_OPTION } from '../tune';
 
 interface Flags extends OutputFlags {
   mode?: string;
@@ -23,6 +24,7 @@ interface Flags extends OutputFlags {
   against?: string;
   againstSparse?: string;
   sparse?: string;
+  tune?: string;
   embeddings: string;
   rounding?: string;
   svg?: string;
@@ -64,6 +66,7 @@ export function registerBench(program: Command): void {
     .option('--sparse <policy>', 'auto, threshold, always or never')
     .option(...EMBEDDINGS_OPTION)
     .option(...ROUNDING_OPTION)
+    .option(...TUNE_OPTION)
     .option('--svg <file>', 'draw throughput against latency')
     .option('--html <file>', 'the same with the table, as a page')
     .option('--output-file <csv>', "the table of the original's launcher")

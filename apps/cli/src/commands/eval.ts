@@ -4,6 +4,7 @@ import { EMBEDDINGS_OPTION } from '../embeddings';
 import type { Evaluation } from '../evaluate';
 import { modelPath } from '../model-argument';
 import { ROUNDING_OPTION, roundingOf } from '../rounding';
+import { TUNE_OPTION } from '../tune';
 
 interface Flags {
   task: string;
@@ -14,6 +15,7 @@ interface Flags {
   tokenizer?: string;
   sparse?: string;
   rounding?: string;
+  tune?: string;
   embeddings: string;
   engine: string;
   predictions?: string;
@@ -35,6 +37,7 @@ export function registerEval(program: Command): void {
     .option('--sparse <policy>', 'auto, threshold, always or never')
     .option(...EMBEDDINGS_OPTION)
     .option(...ROUNDING_OPTION)
+    .option(...TUNE_OPTION)
     .option('-e, --engine <name>', 'neural-engine or onnxruntime', 'neural-engine')
     .option('--predictions <file>', "write what the model said: SQuAD's official format { id: answer }, or a list of classes")
     .option('--force', 'replace files that are there')

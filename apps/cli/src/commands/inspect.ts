@@ -3,11 +3,13 @@ import type { Command } from 'commander';
 import { consoleIo, formatOf, type OutputFlags, printTable } from '../context';
 import { modelPath } from '../model-argument';
 import { Outputs } from '../outputs';
+import { TUNE_OPTION } from '../tune';
 
 interface Flags extends OutputFlags {
   graph?: string;
   explain?: boolean;
   save?: string;
+  tune?: string;
   force?: boolean;
 }
 
@@ -18,13 +20,14 @@ export function registerInspect(program: Command): void {
     .option('-g, --graph <form>', 'print the compiled graph as text, mermaid or dot')
     .option('--explain', 'print what each pass did, and what it declined and why')
     .option('--save <file>', 'write the graph there instead of to stdout')
+    .option(...TUNE_OPTION)
     .option('--force', 'replace files that are there')
     .option('-o, --output <form>', 'text, md, json, jsonl or csv', 'text')
     .option('--json', 'the same as --output json')
     .action(async (model: string | undefined, flags: Flags) => {
       const { inspect, INSPECT_COLUMNS } = await import('../inspect');
       using outputs = await Outputs.claim([{ flag: '--save', path: flags.save }], [modelPath(model)], flags.force);
-      const result = await inspect(modelPath(model));
+      const result = await inspect(modelPath(model), flags.tune);
       if (flags.graph) {
         const print = result.graph[flags.graph as keyof typeof result.graph];
         if (!print) throw new EngineError('E_USAGE', 'usage', `--graph ${flags.graph}: expected text, mermaid or dot`);

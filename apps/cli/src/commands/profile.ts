@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { consoleIo, formatOf, type OutputFlags, positiveInteger, printTable } from '../context';
 import { EMBEDDINGS_OPTION } from '../embeddings';
 import { modelPath, modelTitle } from '../model-argument';
+import { TUNE_OPTION } from '../tune';
 
 interface Flags extends OutputFlags {
   batchSize: string;
@@ -9,6 +10,7 @@ interface Flags extends OutputFlags {
   threads?: string;
   iterations: string;
   sparse?: string;
+  tune?: string;
   embeddings: string;
   csv?: string;
   trace?: string;
@@ -26,6 +28,7 @@ export function registerProfile(program: Command): void {
     .option('-i, --iterations <n>', 'runs that are profiled', '20')
     .option('--sparse <policy>', 'auto, threshold, always or never')
     .option(...EMBEDDINGS_OPTION)
+    .option(...TUNE_OPTION)
     .option('--csv <file>', "the original's profile: its three parts and columns")
     .option('--trace <file>', 'a Chrome trace, for https://ui.perfetto.dev')
     .option('--html <file>', 'a page')
@@ -46,6 +49,7 @@ export function registerProfile(program: Command): void {
         ...(flags.threads ? { threads: positiveInteger('--threads', flags.threads, 1024) } : {}),
         ...(flags.sparse ? { sparse: flags.sparse } : {}),
         embeddings: flags.embeddings,
+        ...(flags.tune ? { tune: flags.tune } : {}),
         force: flags.force ?? false,
         ...(flags.csv ? { csv: flags.csv } : {}),
         ...(flags.trace ? { trace: flags.trace } : {}),

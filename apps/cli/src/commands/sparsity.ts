@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
 import { consoleIo, formatOf, type OutputFlags, printTable } from '../context';
 import { modelPath, modelTitle } from '../model-argument';
+import { TUNE_OPTION } from '../tune';
 
 interface Flags extends OutputFlags {
   sparse: string;
   threshold: string;
+  tune?: string;
   html?: string;
   force?: boolean;
 }
@@ -15,6 +17,7 @@ export function registerSparsity(program: Command): void {
     .description('where the zeros are: zero ratios by block shape, the kernel that each weight runs on here and why, the gain to expect')
     .option('--sparse <policy>', 'auto, threshold, always or never', 'auto')
     .option('--threshold <ratio>', 'zero ratio for the policy threshold', '0.7')
+    .option(...TUNE_OPTION)
     .option('--html <file>', 'write a heat map of each weight to a self-contained page')
     .option('--force', 'replace files that are there')
     .option('-o, --output <form>', 'text, md, json, jsonl or csv', 'text')

@@ -2,6 +2,7 @@ import { load } from '@neural-engine/engine';
 import { sparsePolicy } from '../bench/options';
 import { embeddingsOf } from '../embeddings';
 import { Outputs } from '../outputs';
+import { tuneOf } from '../tune';
 import { originalCsv } from './original-csv';
 import { profilePage } from './page';
 import { type ProfileOptions, type ProfileResult, profileSession } from './profile';
@@ -22,6 +23,7 @@ export async function profileCommand(title: string, options: ProfileOptions & Pr
   const model = await load(options.model, {
     ...(options.sparse ? { sparse: sparsePolicy(options.sparse) } : {}),
     ...embeddingsOf(options.embeddings),
+    ...tuneOf(options.tune),
   });
   const session = await model.session(options.threads === undefined ? {} : { threads: options.threads });
   try {

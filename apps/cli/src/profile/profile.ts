@@ -17,6 +17,7 @@ export interface ProfileOptions {
   readonly warmup: number;
   readonly sparse?: string;
   readonly embeddings?: string;
+  readonly tune?: string;
 }
 
 export type ProfileCounts = Pick<ProfileOptions, 'batch' | 'seqLen' | 'iterations' | 'warmup'>;

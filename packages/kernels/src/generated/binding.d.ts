@@ -290,3 +290,11 @@ export declare function packMatrix(weight: unknown, m: number, k: number, sparse
  * E_USAGE when a source does not hold what its spec says; E_SPARSE, E_LIMIT; E_CANTCREAT, E_SPACE, E_IO from the file system.
  */
 export declare function packWeights(specs: string, buffers: unknown[], options: NativePackOptions): NativeWeights
+
+/**
+ * Seconds of a product with `panels` panels by rows of an s8 weight, `[m][k]` or, with `order` "km", `[k][m]`, in each of `formats`.
+ *
+ * # Errors
+ * E_USAGE for a shape, an order or a format that does not exist and for a weight of another type or length; E_SPARSE; E_LIMIT.
+ */
+export declare function timeFormats(weight: unknown, m: number, k: number, order: string, formats: Array<string>, panels: number): Array<number>

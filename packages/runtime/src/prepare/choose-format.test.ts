@@ -1,6 +1,13 @@
-import { isa, linearCandidates } from '@neural-engine/kernels';
-import { describe, expect, it } from 'vitest';
+import { isa, type LinearCandidate, linearCandidates, type WeightFormat } from '@neural-engine/kernels';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { chooseFormat } from './choose-format';
+import { type TimeFormats, timeFormats, tuningOf } from './time-formats';
+
+/** Says that each form takes as many seconds as told. */
+const taking =
+  (seconds: Partial<Record<WeightFormat, number>>): TimeFormats =>
+  (_weight, _zeros, candidates) =>
+    new Map(candidates.map(({ format }) => [format, seconds[format]!]));
 
 /** s8 [out, in] whose first `zeros` of every hundred inputs are zero in all rows. */
 function weight(out: number, inputs: number, zeros: number) {
@@ -17,7 +24,7 @@ describe('auto', () => {
       const choice = chooseFormat(weight(64, 100, zeros), 's8', {});
       const [best] = linearCandidates(64, 100, 16 * (100 - zeros), 2);
       expect(choice).toMatchObject({ format: best!.format, zeroRatio: zeros / 100 });
-      expect(choice.reason).toMatch(new RegExp(`^${zeros}\\.0% of its 4x1 blocks are zero: .*× as fast as dense_`));
+      expect(choice.reason).toMatch(new RegExp(`^${zeros}\\.0% of its 4x1 blocks are zero: \\S+ modelled [\\d.]+× as fast as \\S+$`));
     }
   });
   it('skips zeros where nearly all are, and none where there are none', () => {
@@ -27,6 +34,72 @@ describe('auto', () => {
   it('keeps rows that are no multiple of four dense and says so', () => {
     const choice = chooseFormat(weight(6, 100, 90), 's8', {});
     expect(choice).toMatchObject({ format: 'dense', reason: '6 output channels are no multiple of 4' });
+  });
+});
+
+describe('ties of the cost model', () => {
+  /** The best form for that share of zeros, and the best of the other kind. */
+  const two = (zeros: number) => {
+    const found = linearCandidates(256, 400, 64 * 4 * (100 - zeros), 2);
+    const skips = ({ format }: LinearCandidate): boolean => format === 'sparse4x1' || format === 'compressed4x1';
+    return [found[0]!, found.find((candidate) => skips(candidate) !== skips(found[0]!))!] as const;
+  };
+  const lead = (zeros: number): number => two(zeros)[1].cycles / two(zeros)[0].cycles;
+  /** Zeros at which they are modelled to be closest. */
+  const zeros = Array.from({ length: 99 }, (_, i) => i + 1).reduce((a, b) => (lead(b) < lead(a) ? b : a));
+  const tied = weight(256, 400, zeros);
+  const candidates = linearCandidates(256, 400, 64 * 4 * (100 - zeros), 2);
+  const [best, second] = two(zeros);
+  const rest = { dense: 9, sparse4x1: 9, tiled: 9, compressed4x1: 9 };
+
+  it('has such a tie to look at', () => expect(lead(zeros)).toBeLessThan(1.05));
+  it.each([1, 2, 1.2])('takes the modelled best where the other is measured %f× as slow, and says what was measured', (times) => {
+    const choice = chooseFormat(tied, 's8', {}, taking({ ...rest, [best.format]: 1, [second.format]: times }));
+    expect(choice.format).toBe(best.format);
+    expect(choice.reason).toBe(
+      `${zeros.toFixed(1)}% of its 4x1 blocks are zero: ${best.kernel} measured ${times.toFixed(2)}× as fast as ${second.kernel}`,
+    );
+  });
+  it('takes the other where it is measured clearly faster, not where it is noise', () => {
+    const faster = chooseFormat(tied, 's8', {}, taking({ ...rest, [best.format]: 1.5, [second.format]: 1 }));
+    expect(faster).toMatchObject({
+      format: second.format,
+      reason: expect.stringContaining(`${second.kernel} measured 1.50× as fast as`),
+    });
+    expect(faster.gain).toBe(second.format === 'dense' ? 1 : 1.5);
+    const noise = chooseFormat(tied, 's8', {}, taking({ ...rest, [best.format]: 1.02, [second.format]: 1 }));
+    expect(noise.format).toBe(best.format);
+  });
+  it('measures nothing where the costs are clear, for floats, whose forms may differ in bits, and where only one kind is allowed', () => {
+    const time = vi.fn(taking({}));
+    chooseFormat(weight(64, 100, 95), 's8', {}, time);
+    chooseFormat(tied, 'f32', {}, time);
+    chooseFormat(tied, 'bf16', {}, time);
+    if (!tiles) chooseFormat(tied, 's8', { policy: 'threshold' }, time);
+    expect(time).not.toHaveBeenCalled();
+  });
+  it('without a clock decides by the costs alone and says so', () => {
+    const choice = chooseFormat(tied, 's8', {});
+    expect(choice).toMatchObject({ format: candidates[0]!.format, reason: expect.stringContaining(' modelled ') });
+    expect(chooseFormat(tied, 's8', {})).toEqual(choice);
+  });
+  it('measures a shape and share of zeros once a process', () => {
+    const first = timeFormats(tied, zeros / 100, candidates);
+    expect([...first.keys()].sort()).toEqual(candidates.map(({ format }) => format).sort());
+    for (const seconds of first.values()) expect(seconds).toBeGreaterThan(0);
+    expect(timeFormats(weight(256, 400, zeros), zeros / 100 - 0.0001, [...candidates].reverse())).toBe(first);
+    expect(timeFormats(tied, zeros / 100 + 0.05, candidates)).not.toBe(first);
+  });
+});
+
+describe('NE_TUNE', () => {
+  afterEach(() => vi.unstubAllEnvs());
+  it('turns measuring off, unless the caller says otherwise', () => {
+    expect(tuningOf(undefined)).toBe('on');
+    vi.stubEnv('NE_TUNE', 'off');
+    expect([tuningOf(undefined), tuningOf('on')]).toEqual(['off', 'on']);
+    vi.stubEnv('NE_TUNE', 'no');
+    expect(() => tuningOf(undefined)).toThrow(expect.objectContaining({ code: 'E_USAGE', message: 'NE_TUNE=no: expected on or off' }));
   });
 });
 

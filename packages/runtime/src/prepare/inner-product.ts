@@ -1,10 +1,10 @@
 import { EngineError, widen } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
 import { type Activation, type Code, isa } from '@neural-engine/kernels';
-import type { DecideOptions } from '@neural-engine/sparsity';
 import { activationTable } from './activation-table';
 import { chooseFormat } from './choose-format';
 import { codeOf, constantInput, rangeInput } from './codes';
+import type { PrepareOptions } from './prepare';
 import type { PanelOp, WeightChoice } from './prepared';
 import type { WeightSpecs } from './weight-specs';
 
@@ -40,7 +40,7 @@ export function lowerInnerProduct(
   graph: Graph,
   node: Node,
   weights: WeightSpecs,
-  sparse: DecideOptions,
+  { sparse = {}, time }: Pick<PrepareOptions, 'sparse' | 'time'>,
   asUnsigned = false,
 ): LinearLowering {
   const weight = constantInput(graph, node, SLOT.weight, 'the weight');
@@ -56,7 +56,7 @@ export function lowerInnerProduct(
   const values = dtype === 'bf16' ? widen(weight.data as Uint16Array, 'bf16') : weight.data;
   const onTiles = dtype === 'bf16' && isa().tier === 'amx';
   const decide = onTiles ? { breakEven: TILES_BREAK_EVEN, ...sparse } : sparse;
-  const { format, ...chosen } = chooseFormat({ data: values, out: m, in: k, transposed }, dtype, decide);
+  const { format, ...chosen } = chooseFormat({ data: values, out: m, in: k, transposed }, dtype, decide, time);
   const order = transposed ? 'mk' : 'km';
   const act = (node.attributes['activation'] ?? 'none') as Activation;
   const residual = node.inputs[SLOT.residual] || null;

@@ -15,12 +15,15 @@ import { lowerInnerProduct } from './inner-product';
 import { joinNorms } from './join-norms';
 import type { PanelOp, PanelValue, Prepared, PreparedNode, WeightChoice } from './prepared';
 import { PANEL_ACTIVATIONS, selectPanelNodes } from './select-panels';
+import type { TimeFormats } from './time-formats';
 import { WeightSpecs } from './weight-specs';
 
 export interface PrepareOptions {
   readonly sparse?: DecideOptions;
   /** How embedding tables are packed. Default `f32`. */
   readonly embeddings?: 'f32' | 'int8';
+  /** Measures 8-bit forms between which the cost model sees a tie. Without it nothing is measured. */
+  readonly time?: TimeFormats;
 }
 
 /** Constants up to this size stay with the graph: shape arithmetic reads them while planning. */
@@ -155,7 +158,7 @@ function lowerPanelNode(
         y,
       };
     case 'InnerProduct': {
-      const { op, choice } = lowerInnerProduct(graph, node, weights, options.sparse ?? {}, isQuery(graph, y, consumers));
+      const { op, choice } = lowerInnerProduct(graph, node, weights, options, isQuery(graph, y, consumers));
       choices.push(choice);
       return op;
     }

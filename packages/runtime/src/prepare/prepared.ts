@@ -119,7 +119,7 @@ export interface WeightChoice {
   readonly in: number;
   readonly zeroRatio: number;
   readonly reason: string;
-  /** Estimated speed relative to the best dense kernel; 1 for a dense weight. */
+  /** Speed relative to the best dense kernel, estimated or measured; 1 for a dense weight. */
   readonly gain: number;
 }
 

@@ -1,13 +1,14 @@
 //! Weight sets.
 
 use crate::error::{Result, coded, guard, usage};
-use crate::typed::{Kind, all};
-use napi::bindgen_prelude::Array;
+use crate::typed::{Kind, Typed, all};
+use napi::bindgen_prelude::{Array, Unknown};
 use napi_derive::napi;
 use neural_engine_isa::Isa;
 use neural_engine_kernels::linear_i8::{CandidateI8, FormI8, candidates};
+use neural_engine_runtime::bytes::view;
 use neural_engine_runtime::program::DType;
-use neural_engine_runtime::weights::{OpenOptionsPacked, Spec, WeightSet};
+use neural_engine_runtime::weights::{Format, OpenOptionsPacked, Order, Spec, WeightSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -109,6 +110,28 @@ pub fn linear_candidates(m: u32, k: u32, blocks: f64, panels: u32) -> Result<Vec
         };
         let report = |c: CandidateI8| LinearCandidate { format: name(c.form).to_owned(), kernel: c.kernel.to_owned(), cycles: c.cycles };
         Ok(found.into_iter().map(report).collect())
+    })
+}
+
+/// Seconds of a product with `panels` panels by rows of an s8 weight, `[m][k]` or, with `order` "km", `[k][m]`, in each of `formats`.
+///
+/// # Errors
+/// E_USAGE for a shape, an order or a format that does not exist and for a weight of another type or length; E_SPARSE; E_LIMIT.
+#[napi(catch_unwind)]
+pub fn time_formats(weight: Unknown<'_>, m: u32, k: u32, order: String, formats: Vec<String>, panels: u32) -> Result<Vec<f64>> {
+    guard(|| {
+        let source = Typed::new(&weight, "weight")?;
+        if source.kind != Kind::Int8 {
+            return Err(usage(format!("weight: expected {}, got {}", Kind::Int8.name(), source.kind.name())));
+        }
+        // The words that specs are written in.
+        let order: Order = serde_json::from_value(order.into()).map_err(|error| usage(format!("order: {error}")))?;
+        let formats: Vec<Format> = serde_json::from_value(formats.into()).map_err(|error| usage(format!("formats: {error}")))?;
+        // SAFETY: no JavaScript runs before this returns; values that another thread changes meanwhile are timed old or new.
+        let bytes = unsafe { source.view() };
+        let weight: &[i8] = view(bytes).ok_or_else(|| usage("weight: not aligned for its elements"))?;
+        neural_engine_runtime::weights::time_formats(Isa::best(), (m as usize, k as usize), order, weight, &formats, panels as usize)
+            .map_err(coded)
     })
 }
 

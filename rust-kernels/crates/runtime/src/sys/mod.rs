@@ -1,6 +1,7 @@
 //! Calls to the operating system: memory, files, CPU affinity, topology.
 
 pub mod affinity;
+pub mod clock;
 pub mod cpus;
 pub mod files;
 pub mod memory;

@@ -9,7 +9,9 @@ mod set;
 mod spec;
 #[cfg(all(test, unix))]
 mod tests;
+mod tune;
 
 pub use file::OpenOptionsPacked;
 pub use set::{TensorView, WeightSet};
 pub use spec::{Format, Kind, Order, Section, Spec};
+pub use tune::time_formats;

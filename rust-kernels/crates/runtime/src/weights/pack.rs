@@ -57,13 +57,7 @@ fn pack_one<'a>(spec: &Spec, buffers: &[&'a [u8]]) -> Result<(Kind, Cow<'a, [u8]
         }
         Spec::LinearU8s8 { format, m, k, order, buffer } => {
             let matrix = matrix::<i8>(source(buffer)?, m, k, order)?;
-            let packed = match format {
-                Format::Dense => DenseU8S8::pack(m, k, &matrix)?,
-                Format::Sparse4x1 => Sparse4x1U8S8::pack(m, k, &matrix)?,
-                Format::Tiled => TiledU8S8::pack(m, k, &matrix)?,
-                Format::Compressed4x1 => Compressed4x1U8S8::pack(m, k, &matrix)?,
-            };
-            Ok((Kind::LinearU8s8 { format, m, k }, Cow::Owned(packed)))
+            Ok((Kind::LinearU8s8 { format, m, k }, Cow::Owned(pack_u8s8(format, m, k, &matrix)?)))
         }
         Spec::LinearBf16 { format, m, k, order, buffer } => {
             let matrix = matrix::<u16>(source(buffer)?, m, k, order)?;
@@ -75,6 +69,19 @@ fn pack_one<'a>(spec: &Spec, buffers: &[&'a [u8]]) -> Result<(Kind, Cow<'a, [u8]
             Ok((Kind::LinearBf16 { format, m, k }, Cow::Owned(packed)))
         }
     }
+}
+
+/// An s8 weight `[m][k]` in a format.
+///
+/// # Errors
+/// E_IR, E_SPARSE a shape that the format cannot hold.
+pub(crate) fn pack_u8s8(format: Format, m: usize, k: usize, weight: &[i8]) -> Result<Vec<u8>> {
+    Ok(match format {
+        Format::Dense => DenseU8S8::pack(m, k, weight)?,
+        Format::Sparse4x1 => Sparse4x1U8S8::pack(m, k, weight)?,
+        Format::Tiled => TiledU8S8::pack(m, k, weight)?,
+        Format::Compressed4x1 => Compressed4x1U8S8::pack(m, k, weight)?,
+    })
 }
 
 fn not_for_tiles() -> RuntimeError {

@@ -235,16 +235,26 @@ fn view(what: &Kind, bytes: &'static [u8]) -> Result<View> {
         }
         Kind::LinearF32 { format: Format::Dense, m, k } => View::F32(WeightF32::Dense(DenseF32::view(m, k, bytes)?)),
         Kind::LinearF32 { format: Format::Sparse4x1, m, k } => View::F32(WeightF32::Sparse(Sparse4x1F32::view(m, k, bytes)?)),
-        Kind::LinearU8s8 { format: Format::Dense, m, k } => View::I8(WeightI8::Dense(DenseU8S8::view(m, k, bytes)?)),
-        Kind::LinearU8s8 { format: Format::Sparse4x1, m, k } => View::I8(WeightI8::Sparse(Sparse4x1U8S8::view(m, k, bytes)?)),
-        Kind::LinearU8s8 { format: Format::Tiled, m, k } => View::I8(WeightI8::Tiled(TiledU8S8::view(m, k, bytes)?)),
-        Kind::LinearU8s8 { format: Format::Compressed4x1, m, k } => View::I8(WeightI8::Compressed(Compressed4x1U8S8::view(m, k, bytes)?)),
+        Kind::LinearU8s8 { format, m, k } => View::I8(view_u8s8(format, m, k, bytes)?),
         Kind::LinearBf16 { format: Format::Dense, m, k } => View::Bf16(WeightBf16::Dense(DenseBf16::view(m, k, bytes)?)),
         Kind::LinearBf16 { format: Format::Sparse4x1, m, k } => View::Bf16(WeightBf16::Sparse(Sparse4x1Bf16::view(m, k, bytes)?)),
         Kind::LinearF32 { format: Format::Tiled | Format::Compressed4x1, .. }
         | Kind::LinearBf16 { format: Format::Tiled | Format::Compressed4x1, .. } => {
             return Err(RuntimeError::new(ErrorCode::IrMismatch, "only 8-bit weights are packed for tiles"));
         }
+    })
+}
+
+/// What [`pack_u8s8`](super::pack::pack_u8s8) made, checked.
+///
+/// # Errors
+/// E_SPARSE, E_IR what is wrong with the bytes.
+pub(crate) fn view_u8s8(format: Format, m: usize, k: usize, bytes: &[u8]) -> Result<WeightI8<'_>> {
+    Ok(match format {
+        Format::Dense => WeightI8::Dense(DenseU8S8::view(m, k, bytes)?),
+        Format::Sparse4x1 => WeightI8::Sparse(Sparse4x1U8S8::view(m, k, bytes)?),
+        Format::Tiled => WeightI8::Tiled(TiledU8S8::view(m, k, bytes)?),
+        Format::Compressed4x1 => WeightI8::Compressed(Compressed4x1U8S8::view(m, k, bytes)?),
     })
 }
 

@@ -5,6 +5,7 @@ import { makeModel, makeNode, makeTensor, makeValueInfo, writeModel } from '@neu
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findBrowser, openPage } from '../__fixtures__/browser';
 import { run } from '../__fixtures__/run';
+import { benchColumns } from './columns';
 import { benchCommand } from './command';
 import { measureInstance } from './instance';
 import { casesOf } from './options';
@@ -183,6 +184,33 @@ describe('ne bench', () => {
     expect(broken).toMatchObject({ code: 66, out: '' });
   });
 
+  it('runs another model in turn, here the same one, in one row with the ratio of the pairs', async () => {
+    const { code, out, err } = await ne(
+      '--against',
+      tiny,
+      '--against-sparse',
+      'never',
+      '-t',
+      '1',
+      '-i',
+      '9',
+      '--embeddings',
+      'int8',
+      '--json',
+    );
+    expect([code, err.includes('    at ')]).toEqual([0, false]);
+    const { rows, against } = JSON.parse(out);
+    expect(against).toBe(tiny);
+    expect(rows).toEqual([expect.objectContaining({ runs: 9, againstP50: expect.any(Number), againstMin: expect.any(Number) })]);
+    const [{ ratio, p50, againstP50, againstMin }] = rows;
+    expect(againstMin).toBeLessThanOrEqual(againstP50);
+    // The median of ratios is near the ratio of medians; a factor of four would be another figure.
+    expect(Math.abs(Math.log(ratio / (againstP50 / p50)))).toBeLessThan(Math.log(4));
+    expect(benchColumns(rows).map(({ title }) => title)).toEqual(expect.arrayContaining(['against P50 ms', 'times as fast']));
+    const absent = await ne('--against', join(folder, 'absent.onnx'), '-i', '1');
+    expect(absent).toMatchObject({ code: 66, out: '', err: expect.stringContaining('absent.onnx') });
+  });
+
   it.runIf(process.platform === 'linux').each([
     // Loading sources takes a second by itself; nothing can be noticed meanwhile.
     ['while they start', 0, 4000],
@@ -236,6 +264,11 @@ describe('ne bench', () => {
     [{ latencyLimit: '1ms', latencyBy: 'p42' }, '--latency-by p42'],
     [{ engine: 'onnxruntime', instances: '2' }, 'onnxruntime'],
     [{ engine: 'tvm' }, '--engine tvm'],
+    [{ against: 'other', engine: 'onnxruntime' }, '--against and --engine onnxruntime'],
+    [{ against: 'other', processes: true }, '--against compares one instance with one'],
+    [{ againstSparse: 'sometimes' }, '--sparse sometimes'],
+    [{ embeddings: 'int4' }, '--embeddings int4'],
+    [{ tune: 'maybe' }, '--tune maybe'],
     [{ warmup: '-1' }, '--warmup -1'],
     [{ batchSize: '0' }, '--batch-size 0'],
   ])('refuses %j', async (flags, text) => {

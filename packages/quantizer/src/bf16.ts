@@ -9,12 +9,12 @@ import { select } from './select';
  *
  * Returns a new graph.
  * @throws {EngineError} E_QUANT the graph is quantised already or holds nothing to quantise, or a weight is NaN, infinite, or above the
- * largest bf16 (3.39e38).
+ * largest bf16 (3.39e38); E_USAGE the recipe names an unknown node; E_UNSUPPORTED it wants one in int8.
  */
 export function toBf16Graph(source: Graph, recipe: Recipe = {}): Graph {
   const graph = source.clone();
   const rounded = new Map<string, string>();
-  for (const node of select(graph, recipe).products) {
+  for (const node of select(graph, recipe, 'bf16').products) {
     const name = node.inputs[1]!;
     let bf16 = rounded.get(name);
     if (bf16 === undefined) {

@@ -30,7 +30,7 @@ export { quantizeDynamic } from './quantize-dynamic';
 export { observedValues, quantizeGraph } from './quantize-graph';
 export type { Warning } from './range-warnings';
 export { LAYER_PRECISIONS, type LayerPrecision, parseRecipe, printRecipe, type Recipe } from './recipe';
-export { isHead, isProduct, type Selection, select } from './select';
+export { isHead, isProduct, type QuantizedPrecision, type Selection, select } from './select';
 export { decibels, type LayerSensitivity, measureSensitivity, type Sensitivity, type SensitivityOptions } from './sensitivity';
 export { sensitivityPage } from './sensitivity-page';
 export { clippedShare, valueSnr } from './value-noise';

@@ -12,11 +12,11 @@ import { quantizeWeight } from './weight';
  * Each value that a product reads passes one DynamicQuantize, which all its readers share. Products give f32; attention, residual sums,
  * LayerNorm and softmax stay f32. Returns a new graph.
  * @throws {EngineError} E_QUANT the graph is quantised already, holds nothing to quantise, or a weight is not finite; E_USAGE the recipe
- * names an unknown node.
+ * names an unknown node; E_UNSUPPORTED it wants attention in 8 bits or in bf16.
  */
 export function quantizeDynamic(source: Graph, recipe: Recipe = {}): Graph {
   const graph = source.clone();
-  const { products, halves } = select(graph, recipe);
+  const { products, halves } = select(graph, recipe, 'dynamic-int8');
   const codes = new Map<string, TokenCodes>();
   graph.nodes = graph.nodes.flatMap((node) => {
     if (halves.has(node)) return [halfProduct(graph, node)];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { exact, feeds, sample } from './__fixtures__/sample';
-import { calibrate, parseRecipe, printRecipe, quantizeGraph, type Recipe } from './index';
+import { calibrate, parseRecipe, printRecipe, type QuantizedPrecision, quantizeGraph, type Recipe, select, toBf16Graph } from './index';
 
 describe('recipes', () => {
   it('give the same graph after a round trip through their file', async () => {
@@ -17,7 +17,31 @@ describe('recipes', () => {
     const dtypeOf = (name: string) => graph.constant(graph.nodes.find((node) => node.name === name)!.inputs[1])!.dtype;
     expect([dtypeOf('y_node'), dtypeOf('mid_node')]).toEqual(['bf16', 's8']);
     expect(() => quantizeGraph(sample(), ranges, { layers: { attention: 'bf16' } })).toThrow(
-      expect.objectContaining({ code: 'E_UNSUPPORTED', message: expect.stringContaining('"attention"') }),
+      expect.objectContaining({
+        code: 'E_UNSUPPORTED',
+        where: 'attention',
+        message: expect.stringMatching(/no kernel .* as fp32 it runs/),
+      }),
+    );
+  });
+  it('name the layers of a bf16 model as what they are', () => {
+    const dtypes = (recipe: Recipe): (string | undefined)[] => {
+      const graph = toBf16Graph(sample(), recipe);
+      return graph.nodes.filter(({ op }) => op === 'InnerProduct').map(({ inputs }) => graph.constant(inputs[1])?.dtype);
+    };
+    const all = Object.fromEntries(sample().nodes.map(({ name, op }) => [name, op === 'Attention' ? 'fp32' : 'bf16'] as const));
+    expect(dtypes({ layers: all })).toEqual(Array(6).fill('bf16'));
+    expect(dtypes({ layers: { ...all, mid_node: 'fp32' } }).filter((dtype) => dtype === 'f32')).toHaveLength(1);
+  });
+  it.each<[QuantizedPrecision, Recipe['layers'], RegExp]>([
+    ['bf16', { mid_node: 'int8' }, /product "mid_node" of a bf16 model in int8: nothing is observed/],
+    ['bf16', { attention: 'int8' }, /needs ranges from calibration/],
+    ['bf16', { attention: 'bf16' }, /no kernel/],
+    ['dynamic-int8', { attention: 'int8' }, /needs ranges from calibration/],
+    ['dynamic-int8', { attention: 'bf16' }, /no kernel/],
+  ])('refuse what a %s model cannot have: %j', (precision, layers, message) => {
+    expect(() => select(sample(), { layers: layers! }, precision)).toThrow(
+      expect.objectContaining({ code: 'E_UNSUPPORTED', message: expect.stringMatching(message) }),
     );
   });
   it('write layers that are kept as fp32', () => {

@@ -1,12 +1,16 @@
 import { EngineError } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
+import type { Precision } from './precision';
 import type { LayerPrecision, Recipe } from './recipe';
 
-/** Where int8 goes: decided from the graph and the recipe, before any value is known. */
+/** The precisions that a model is quantised to. */
+export type QuantizedPrecision = Exclude<Precision, 'fp32'>;
+
+/** Which layer is computed in what: decided from the graph and the recipe, before any value is known. */
 export interface Selection {
-  /** InnerProduct nodes with weights of the model's precision: int8, or bf16 where all is. */
+  /** InnerProduct nodes with weights of the model's precision. */
   readonly products: ReadonlySet<Node>;
-  /** InnerProduct nodes that the recipe puts in bf16 beside them. */
+  /** InnerProduct nodes that the recipe puts in bf16 beside 8-bit ones. */
   readonly halves: ReadonlySet<Node>;
   /** Attention nodes with int8 products; their queries, keys and values come from {@link products}. */
   readonly attentions: ReadonlySet<Node>;
@@ -14,8 +18,12 @@ export interface Selection {
 
 const HEAD_CHANNELS = 16;
 
-/** @throws {EngineError} E_QUANT the graph is quantised already, or holds nothing to quantise; E_USAGE the recipe names an unknown node. */
-export function select(graph: Graph, recipe: Recipe = {}): Selection {
+/**
+ * @param precision  That of the model: what layers are that the recipe does not name.
+ * @throws {EngineError} E_QUANT the graph is quantised already, or holds nothing to quantise; E_USAGE the recipe names an unknown node;
+ * E_UNSUPPORTED it wants a layer in what such a model cannot have it in.
+ */
+export function select(graph: Graph, recipe: Recipe = {}, precision: QuantizedPrecision = 'int8'): Selection {
   const quantised = graph.nodes.find(
     (node) =>
       node.op === 'Quantize' ||
@@ -26,14 +34,15 @@ export function select(graph: Graph, recipe: Recipe = {}): Selection {
     throw new EngineError('E_QUANT', 'quantize', `the model is quantised already (node "${quantised.name}"); start from its f32 form`, {
       where: quantised.name,
     });
-  const layers = layersOf(graph, recipe);
-  const products = new Set(graph.nodes.filter((node) => isProduct(graph, node) && wantsInt8(graph, node, recipe, layers)));
+  const layers = layersOf(graph, recipe, precision);
+  const own = ownPrecision(precision);
+  const products = new Set(graph.nodes.filter((node) => isProduct(graph, node) && wanted(graph, node, recipe, layers, own) === own));
   if (products.size === 0) throw new EngineError('E_QUANT', 'quantize', 'the model has no product with a constant weight to quantise');
   const producers = graph.producers();
   const consumers = graph.consumers();
   const attentions = new Set<Node>();
   for (const node of graph.nodes) {
-    if (node.op !== 'Attention' || (layers.get(node.name) ?? 'int8') !== 'int8') continue;
+    if (node.op !== 'Attention' || precision !== 'int8' || (layers.get(node.name) ?? 'int8') !== 'int8') continue;
     const fromProducts = node.inputs
       .slice(0, 3)
       .every(
@@ -46,7 +55,7 @@ export function select(graph: Graph, recipe: Recipe = {}): Selection {
       (consumers.get(output) ?? []).every((reader) => products.has(reader) && reader.inputs[0] === output);
     if (fromProducts && toProducts) attentions.add(node);
   }
-  const halves = new Set(graph.nodes.filter((node) => isProduct(graph, node) && layers.get(node.name) === 'bf16'));
+  const halves = new Set(graph.nodes.filter((node) => isProduct(graph, node) && !products.has(node) && layers.get(node.name) === 'bf16'));
   return { products, halves, attentions };
 }
 
@@ -60,32 +69,55 @@ export function isHead(graph: Graph, node: Node): boolean {
   return (node.attributes['transposed'] === true ? dims[0]! : dims[1]!) < HEAD_CHANNELS;
 }
 
-/** Whether a recipe leaves any product to quantise. @throws {EngineError} as {@link select}, but for that. */
+/** Whether a recipe leaves any product in int8. @throws {EngineError} as {@link select}, but for that. */
 export function leavesAnything(graph: Graph, recipe: Recipe): boolean {
-  const layers = layersOf(graph, recipe);
-  return graph.nodes.some((node) => isProduct(graph, node) && wantsInt8(graph, node, recipe, layers));
+  const layers = layersOf(graph, recipe, 'int8');
+  return graph.nodes.some((node) => isProduct(graph, node) && wanted(graph, node, recipe, layers, 'int8') === 'int8');
 }
 
-function wantsInt8(graph: Graph, node: Node, recipe: Recipe, layers: ReadonlyMap<string, LayerPrecision>): boolean {
-  const wanted = layers.get(node.name);
-  return wanted === undefined ? recipe.heads === true || !isHead(graph, node) : wanted === 'int8';
+/** What a recipe calls the layers of a model of some precision; those of a dynamic int8 model are int8 too. */
+const ownPrecision = (precision: QuantizedPrecision): LayerPrecision => (precision === 'bf16' ? 'bf16' : 'int8');
+
+function wanted(
+  graph: Graph,
+  node: Node,
+  recipe: Recipe,
+  layers: ReadonlyMap<string, LayerPrecision>,
+  own: LayerPrecision,
+): LayerPrecision {
+  return layers.get(node.name) ?? (recipe.heads === true || !isHead(graph, node) ? own : 'fp32');
 }
 
-/** What the recipe says of each layer. @throws {EngineError} E_USAGE the model has no such layer; E_UNSUPPORTED attention in bf16. */
-function layersOf(graph: Graph, recipe: Recipe): Map<string, LayerPrecision> {
+/** Why a layer cannot be what a recipe wants it to be, and what it can; undefined where it can. */
+function obstacle(isProduct: boolean, layer: LayerPrecision, precision: QuantizedPrecision): string | undefined {
+  if (layer === 'fp32') return undefined;
+  if (isProduct) return layer === 'int8' && precision === 'bf16' ? INT8_IN_BF16 : undefined;
+  if (layer === 'bf16') return BF16_ATTENTION;
+  return precision === 'int8' ? undefined : INT8_ATTENTION;
+}
+
+const INT8_IN_BF16 = 'nothing is observed for a bf16 model; make an int8 or dynamic-int8 one and name the layers that are bf16';
+const BF16_ATTENTION =
+  'there is no kernel that multiplies queries, keys and values in bf16; as fp32 it runs between products of any precision';
+const INT8_ATTENTION = 'its 8-bit form needs ranges from calibration, which only int8 models have; as fp32 it reads what the products give';
+
+/** What the recipe says of each layer. @throws {EngineError} E_USAGE the model has no such layer; E_UNSUPPORTED it cannot be that. */
+function layersOf(graph: Graph, recipe: Recipe, precision: QuantizedPrecision): Map<string, LayerPrecision> {
   const layers = new Map<string, LayerPrecision>(Object.entries(recipe.layers ?? {}));
   for (const name of recipe.keep ?? []) layers.set(name, 'fp32');
   const products = new Set(graph.nodes.filter((node) => isProduct(graph, node)).map((node) => node.name));
   const known = new Set([...products, ...graph.nodes.filter((node) => node.op === 'Attention').map((node) => node.name)]);
-  for (const [name, precision] of layers) {
+  for (const [name, layer] of layers) {
     if (!known.has(name))
       throw new EngineError('E_USAGE', 'quantize', `the recipe names "${name}", but the model has no such product or attention block`, {
         where: name,
       });
-    if (precision === 'bf16' && !products.has(name))
-      throw new EngineError('E_UNSUPPORTED', 'quantize', `the recipe wants the attention block "${name}" in bf16; it is int8 or fp32`, {
-        where: name,
-      });
+    const reason = obstacle(products.has(name), layer, precision);
+    if (reason) {
+      const what = products.has(name) ? 'product' : 'attention block';
+      const message = `the recipe wants the ${what} "${name}" of a ${precision} model in ${layer}: ${reason}`;
+      throw new EngineError('E_UNSUPPORTED', 'quantize', message, { where: name });
+    }
   }
   return layers;
 }

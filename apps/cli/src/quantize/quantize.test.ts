@@ -40,6 +40,17 @@ describe('ne quantize', () => {
     expect(bytesOf(join(folder, 'b'))).toEqual(bytesOf(join(folder, 'a')));
     expect(bytesOf(join(folder, 'c'))).toEqual(bytesOf(join(folder, 'a')));
   });
+  it.each([
+    ['bf16', { relu: 'bf16', second: 'bf16' }],
+    ['dynamic-int8', { relu: 'int8', second: 'int8' }],
+  ])('says in a dry run what layers of a %s model become, and does it', async (precision, layers) => {
+    const recipe = join(folder, `${precision}.json`);
+    writeFileSync(recipe, await dryRun(model, { precision }));
+    expect(JSON.parse(readFileSync(recipe, 'utf8'))).toMatchObject({ layers });
+    await quantizeToIr(model, { output: join(folder, `${precision}-plain`), precision });
+    await quantizeToIr(model, { output: join(folder, `${precision}-recipe`), precision, recipe });
+    expect(bytesOf(join(folder, `${precision}-recipe`))).toEqual(bytesOf(join(folder, `${precision}-plain`)));
+  });
   it('Q10: a killed calibration leaves nothing behind, and the next run gives the same bytes', async () => {
     const output = join(folder, 'killed');
     const source = fileURLToPath(new URL('../main.ts', import.meta.url));

@@ -78,7 +78,7 @@ export async function quantizeModel(path: string, flags: QuantizeFlags, search?:
     if (search) throw new EngineError('E_USAGE', 'usage', `--max-drop goes with --precision int8, not ${precision}`);
     const recipe = await recipeOf(flags);
     const made = await quantize(graph, { precision, recipe });
-    const { products } = select(graph, recipe);
+    const { products } = select(graph, recipe, precision);
     // Attention between such products stays f32.
     return { graph: made.graph, precision, products: products.size, attentions: 0, samples: 0, warnings: [], recipe };
   }
@@ -94,7 +94,7 @@ export async function quantizeModel(path: string, flags: QuantizeFlags, search?:
     attentions: attentions.size,
     samples: set.count,
     warnings: [...warningsOf(calibrated), ...weightWarnings(graph, used)],
-    recipe: completeRecipe(graph, used, used.method ?? DEFAULT_METHOD),
+    recipe: completeRecipe(graph, used, used.method ?? DEFAULT_METHOD, precision),
     ranges: calibration.ranges,
     ...(found ? { search: found } : {}),
   };
@@ -102,9 +102,11 @@ export async function quantizeModel(path: string, flags: QuantizeFlags, search?:
 
 /** The recipe that the flags mean for a model, without running anything. */
 export async function dryRun(path: string, flags: QuantizeFlags): Promise<string> {
+  const precision = requirePrecision(flags.precision ?? 'int8', '--precision');
+  if (precision === 'fp32') throw new EngineError('E_USAGE', 'usage', '--dry-run goes with a precision other than fp32');
   const graph = await compileModel(path);
   const recipe = await recipeOf(flags);
-  return printRecipe(completeRecipe(graph, recipe, recipe.method ?? DEFAULT_METHOD));
+  return printRecipe(completeRecipe(graph, recipe, recipe.method ?? DEFAULT_METHOD, precision));
 }
 
 export interface CalibratedModel {

@@ -7,6 +7,7 @@ import {
   isProduct,
   type LayerPrecision,
   parseRecipe,
+  type QuantizedPrecision,
   type Recipe,
   select,
 } from '@neural-engine/quantizer';
@@ -50,12 +51,12 @@ function percentileOf(text: string): number {
   throw new EngineError('E_USAGE', 'usage', `--percentile ${text}: expected more than 50 and at most 100`);
 }
 
-/** A recipe that names every product and attention block with what it will be. */
-export function completeRecipe(graph: Graph, recipe: Recipe, method: CalibrationMethod): Recipe {
-  const { products, halves, attentions } = select(graph, recipe);
+/** A recipe that names every product and attention block with what it will be in a model of some precision. */
+export function completeRecipe(graph: Graph, recipe: Recipe, method: CalibrationMethod, precision: QuantizedPrecision): Recipe {
+  const { products, halves, attentions } = select(graph, recipe, precision);
   const layers: Record<string, LayerPrecision> = {};
   for (const node of graph.nodes) {
-    if (products.has(node) || attentions.has(node)) layers[node.name] = 'int8';
+    if (products.has(node) || attentions.has(node)) layers[node.name] = precision === 'bf16' ? 'bf16' : 'int8';
     else if (halves.has(node)) layers[node.name] = 'bf16';
     else if (isProduct(graph, node) || node.op === 'Attention') layers[node.name] = 'fp32';
   }

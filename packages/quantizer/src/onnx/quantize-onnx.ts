@@ -94,10 +94,11 @@ export function qdqOnnx(model: OnnxModel, ranges: ReadonlyMap<string, Range>, op
  */
 export function dynamicOnnx(model: OnnxModel, recipe: Recipe = {}): QuantizedOnnx {
   const graph = compiled(model);
-  const selection = { ...select(graph, recipe), attentions: new Set<Node>() };
+  const selection = select(graph, recipe, 'dynamic-int8');
   const find = (edited: OnnxModel) => findInOnnx(edited, graph, selection);
   const { products, left } = find(model);
-  return { model: insertDynamic(model, find), products: products.length, attentions: 0, left };
+  const coded = withHalves(insertDynamic(model, find), graph, selection.halves);
+  return { model: coded, products: products.length, attentions: 0, left };
 }
 
 function qdq(model: OnnxModel, graph: Graph, ranges: ReadonlyMap<string, Range>, { recipe, attention = false }: QdqOptions): QuantizedOnnx {
@@ -105,13 +106,19 @@ function qdq(model: OnnxModel, graph: Graph, ranges: ReadonlyMap<string, Range>,
   const selection = attention ? selected : { ...selected, attentions: new Set<Node>() };
   const find = (edited: OnnxModel) => findInOnnx(edited, graph, selection);
   const { products, attentions, left } = find(model);
-  return { model: insertQdq(model, find, ranges), products: products.length, attentions: attentions.length, left };
+  const coded = withHalves(insertQdq(model, find, ranges), graph, selection.halves);
+  return { model: coded, products: products.length, attentions: attentions.length, left };
 }
 
 function bf16(model: OnnxModel, graph: Graph, recipe: Recipe = {}): QuantizedOnnx {
-  const { products } = select(graph, recipe);
-  const weights = new Map([...products].map(({ inputs: [, weight] }) => [weight!, graph.constant(weight)!]));
-  return { model: toBf16Onnx(model, weights), products: products.size, attentions: 0, left: [] };
+  const { products } = select(graph, recipe, 'bf16');
+  return { model: withHalves(model, graph, products), products: products.size, attentions: 0, left: [] };
+}
+
+/** The model with the weights of some products, and what those read, rounded to bf16. */
+function withHalves(model: OnnxModel, graph: Graph, halves: ReadonlySet<Node>): OnnxModel {
+  if (halves.size === 0) return model;
+  return toBf16Onnx(model, new Map([...halves].map(({ inputs: [, weight] }) => [weight!, graph.constant(weight)!])));
 }
 
 /** The graph by which the engine decides; refuses what cannot be quantised before it compiles anything. */

@@ -74,7 +74,7 @@ describe('a bf16 model', () => {
     const products = graph.nodes.filter(({ op }) => op === 'InnerProduct');
     expect(new Set(products.slice(0, -1).map((node) => graph.constant(node.inputs[1])!.dtype))).toEqual(new Set(['bf16']));
     const { kernels } = await load(ir, { cache: false, sparse: 'auto' });
-    expect(kernels.filter(({ kernel }) => kernel.startsWith('linear_bf16')).length).toBe(12);
+    expect(kernels.filter(({ kernel }) => kernel.includes('_bf16_')).length).toBe(12);
   });
   it('computes what its graph says', async () => {
     const graph = await readIr(ir);

@@ -5,7 +5,7 @@ import type { Tensor } from '@neural-engine/core';
 import { writeModel } from '@neural-engine/onnx';
 import { afterAll, expect, it } from 'vitest';
 import { encoderModel } from '../../../tooling/models/encoder';
-import { compileModel, type LoadOptions, load, type ModelSource, packedFileFor } from './index';
+import { compileModel, type LoadOptions, load, type ModelSource } from './index';
 
 const folder = mkdtempSync(join(tmpdir(), 'ne-embeddings-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -57,10 +57,10 @@ it('keeps them in a packed file of their own, a quarter of the size', async () =
   const path = join(folder, 'model.onnx');
   await writeModel(model, path);
   const size = async (options: LoadOptions): Promise<number> => {
-    const { warm } = await load(path, { ...options, cache: folder });
+    const { warm, packedFile } = await load(path, { ...options, cache: folder });
     expect(warm).toBe(false);
     expect((await load(path, { ...options, cache: folder })).warm).toBe(true);
-    return statSync(packedFileFor([path], { ...options, variant: '{}' }, folder)!).size;
+    return statSync(packedFile!).size;
   };
   const [wide, narrow] = [await size({}), await size({ embeddings: 'int8' })];
   expect(wide - narrow).toBeGreaterThan(342 * 36 * 3 - 342 * 4 - 1000);

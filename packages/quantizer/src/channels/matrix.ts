@@ -8,12 +8,12 @@ export const inputAxis = (transposed: boolean): Axis => (transposed ? 1 : 0);
 /** The axis of a weight along which its outputs lie. */
 export const outputAxis = (transposed: boolean): Axis => (transposed ? 0 : 1);
 
-/** f32 [rows, columns] with every element changed by where it lies along an axis. */
+/** f32 [rows, columns] with every element changed by where it lies along an axis. Plain loops: `Float32Array.from` takes ten times as long. */
 function mapped(matrix: Tensor, axis: Axis, change: (value: number, index: number) => number): Tensor {
-  const columns = matrix.dims[1]!;
-  const data = Float32Array.from(matrix.data as Float32Array, (value, i) =>
-    change(value, axis === 0 ? Math.floor(i / columns) : i % columns),
-  );
+  const [rows, columns] = matrix.dims as [number, number];
+  const source = matrix.data as Float32Array;
+  const data = new Float32Array(source.length);
+  for (let r = 0, at = 0; r < rows; r++) for (let c = 0; c < columns; c++, at++) data[at] = change(source[at]!, axis === 0 ? r : c);
   return { ...matrix, data };
 }
 

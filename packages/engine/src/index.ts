@@ -16,7 +16,7 @@ export {
   Session,
   type SessionOptions,
 } from '@neural-engine/runtime';
-export { cacheDirectory, packedFileFor } from './cache';
+export { cacheDirectory } from './cache';
 export { embeddingRows } from './embedding-rows';
 export { explainCollector } from './explain';
 export { compileModel, LoadedModel, type LoadOptions, load } from './load';

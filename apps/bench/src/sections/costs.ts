@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { demoModelPath } from '@neural-engine/demo-model';
-import { load, packedFileFor } from '@neural-engine/engine';
+import { load } from '@neural-engine/engine';
 import type { Context, SectionSpec } from '../context';
 import { tokenFeeds } from '../feeds';
 import { atMost } from '../goals';
@@ -32,10 +32,10 @@ async function costs({ quick, models, step }: Context): Promise<Section[]> {
     });
   }
   step('packed file, plans, overhead');
-  const files = ['conf.yaml', 'model.bin'].map((file) => `${models.folder}/base-80-int8/${file}`);
+  const { packedFile } = await load(await models.baseInt8(), { embeddings: 'int8', cache: models.cache });
   rows.push({
     what: 'packed file of DistilBERT-base int8, 80% zeros, int8 embeddings',
-    measured: statSync(packedFileFor(files, { embeddings: 'int8', variant: '{}' }, models.cache)!).size / 1e6,
+    measured: statSync(packedFile!).size / 1e6,
     unit: 'MB',
     bar: atMost(45),
   });

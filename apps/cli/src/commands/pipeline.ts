@@ -55,7 +55,7 @@ export function registerPipeline(program: Command): void {
       } as Parameters<typeof runPipeline>[1]);
       if (format === 'text')
         consoleIo.out(
-          `${modelTitle(model)} on ${result.facts.cpu}, ${result.facts.tier}, ${result.facts.threads} threads, ${result.facts.batch} × ${result.facts.seqLen} tokens\n\n`,
+          `${modelTitle(model)} on ${result.facts.cpu}, ${result.facts.tier}, ${result.facts.threads === 1 ? '1 thread' : `${result.facts.threads} threads`}, ${result.facts.batch} × ${result.facts.seqLen} tokens\n\n`,
         );
       printTable(consoleIo, format, pipelineColumns(mode), result.rows, result.facts);
       if (format !== 'text' || !result.example) return;

@@ -17,7 +17,7 @@ export function linearCandidates(m: number, k: number, blocks: number, panels: n
 
 /**
  * Measures an s8 weight in some forms: seconds of a product of some of its rows, the fastest of a few runs in turn, in processor
- * time. Some milliseconds in all.
+ * time. Tens of milliseconds in all.
  *
  * All forms give the same bits, so that what is chosen by this changes no result.
  *

@@ -15,7 +15,7 @@ export interface ModelOptions {
   /** Zero ratio for the policy `threshold`. Default 0.7. */
   readonly sparseThreshold?: number;
   /**
-   * Whether 8-bit forms of a weight between which the cost model sees a tie are measured, some milliseconds a shape; they all give the same
+   * Whether 8-bit forms of a weight between which the cost model sees a tie are measured, tens of milliseconds a shape; they all give the same
    * bits. `off` chooses the same each time. Default: `NE_TUNE`, else `on`. What was chosen stays with the packed weights.
    */
   readonly tune?: Tuning;

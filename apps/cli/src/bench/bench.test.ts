@@ -122,9 +122,17 @@ describe('sweeps', () => {
     expect(launcherCsv({ model: 'ir', iterations: 50 }, [row], row).split('\n')).toEqual([header, line, '', 'best', header, line, '']);
   });
   it('replays a row with all that it was measured with', () => {
-    const how = { model: 'm.onnx', iterations: 20, processes: true, sparse: 'never' } as const;
+    const how = {
+      model: 'm.onnx',
+      iterations: 20,
+      processes: true,
+      sparse: 'never',
+      embeddings: 'int8',
+      rounding: 'file',
+      tune: 'off',
+    } as const;
     expect(replay(how, { ...row, precision: 'int8', cores: null })).toBe(
-      'ne bench m.onnx -b 8 -s 128 -i 20 --instances 2 --threads 4 --precision int8 --sparse never --processes',
+      'ne bench m.onnx -b 8 -s 128 -i 20 --instances 2 --threads 4 --precision int8 --sparse never --embeddings int8 --rounding file --tune off --processes',
     );
   });
 });

@@ -69,15 +69,15 @@ export async function search(options: BenchOptions, limitMs: number, by: Limited
 }
 
 /** What a row was measured with, beside what the row itself says. */
-export type Replayed = Pick<BenchOptions, 'model' | 'iterations' | 'processes' | 'sparse'>;
+export type Replayed = Pick<BenchOptions, 'model' | 'iterations' | 'processes' | 'sparse' | 'embeddings' | 'rounding' | 'tune'>;
 
 /** How to run a row again: the same model, form, cores, threads and runs. */
-export function replay({ model, iterations, processes, sparse }: Replayed, row: Row): string {
+export function replay({ model, iterations, processes, ...forms }: Replayed, row: Row): string {
   const words = ['ne bench', model, '-b', row['batch'], '-s', row['seqLen'], '-i', iterations];
   words.push('--instances', row['instances'], '--threads', row['threads']);
   if (row['cores'] !== null) words.push('--cores', String(row['cores']).replace(/[+ ]/g, ','));
   if (row['precision'] !== 'as stored') words.push('--precision', row['precision']);
-  if (sparse) words.push('--sparse', sparse);
+  for (const name of ['sparse', 'embeddings', 'rounding', 'tune'] as const) if (forms[name]) words.push(`--${name}`, forms[name]);
   if (processes) words.push('--processes');
   return words.join(' ');
 }

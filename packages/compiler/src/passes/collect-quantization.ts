@@ -6,6 +6,12 @@ const x = value('x');
 const scale = constant('scale');
 const zero = constant('zero');
 
+/** DequantizeLinear(QuantizeLinear(x)) by one code. */
+export const quantizePair = oneOf(
+  op('DequantizeLinear', op('QuantizeLinear', x, scale, zero).shared(), scale, zero),
+  op('DequantizeLinear', op('QuantizeLinear', x, scale).shared(), scale),
+);
+
 /**
  * DequantizeLinear(QuantizeLinear(x))  →  x, with the range that the 8 bits span noted for `insert-quantization`.
  *
@@ -14,10 +20,7 @@ const zero = constant('zero');
 export const collectQuantization = rewrite({
   name: 'collect-quantization',
   summary: 'a Quantize-Dequantize pair of an activation vanishes, and its range is noted',
-  pattern: oneOf(
-    op('DequantizeLinear', op('QuantizeLinear', x, scale, zero).shared(), scale, zero),
-    op('DequantizeLinear', op('QuantizeLinear', x, scale).shared(), scale),
-  ),
+  pattern: quantizePair,
   replace: ({ x, scale, zero }, _, { ranges }): Value | Declined | undefined => {
     if (x.constant) return undefined;
     const range = codeRange(scale.constant!, zero?.constant);

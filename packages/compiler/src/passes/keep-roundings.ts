@@ -3,12 +3,9 @@ import type { Value } from '@neural-engine/ir';
 import { codeRange } from '../facts/code-range';
 import { quantizedWeight } from '../facts/quantized-weight';
 import { lastDim } from '../facts/shape-facts';
-import { constant, type Declined, decline, oneOf, op, rewrite, value } from '../rewrite';
+import { constant, type Declined, decline, op, rewrite, value } from '../rewrite';
+import { quantizePair } from './collect-quantization';
 import { biasVector } from './fuse-inner-product';
-
-const x = value('x');
-const scale = constant('scale');
-const zero = constant('zero');
 
 /** One number as the engine's operators take the ends of a range. */
 export const limit = (element: number): Tensor => ({ dtype: 'f32', dims: [1], data: Float32Array.of(element) });
@@ -21,10 +18,7 @@ export const limit = (element: number): Tensor => ({ dtype: 'f32', dims: [1], da
 export const keepRoundings = rewrite({
   name: 'keep-roundings',
   summary: "with roundings kept, a Quantize-Dequantize pair of an activation becomes the engine's own",
-  pattern: oneOf(
-    op('DequantizeLinear', op('QuantizeLinear', x, scale, zero).shared(), scale, zero),
-    op('DequantizeLinear', op('QuantizeLinear', x, scale).shared(), scale),
-  ),
+  pattern: quantizePair,
   replace: ({ x, scale, zero }, graph, { rounding }): Value | Declined | undefined => {
     if (rounding !== 'file' || x.constant) return undefined;
     const range = codeRange(scale.constant!, zero?.constant);

@@ -44,13 +44,14 @@ impl<Y: Element> Sparse<'_, '_, '_, Y> {
 impl<Y: Element> DotOp for Sparse<'_, '_, '_, Y> {
     #[inline(always)]
     fn eval<D: Dot>(self, dot: D) {
+        let mut steps = [Gather::default(); STEPS];
         for first in self.rows.clone().step_by(ROWS) {
             for io in self.ios.iter_mut() {
                 assert!(io.x.len() == self.weight.k() * TOKENS);
                 for row in (first..self.rows.end.min(first + ROWS)).step_by(4) {
                     let mut block = each!([0, 1, 2, 3], |i| [self.init[row + i]; TOKENS]);
                     // SAFETY: the view has checked that every index is below k, and x holds k rows of 64 tokens.
-                    unsafe { sparse_block(dot, self.weight.block(row / 4), io.x, &mut block) };
+                    unsafe { sparse_block(dot, self.weight.block(row / 4), io.x, &mut steps, &mut block) };
                     finish(dot.avx2(), self.epilogue, row, row - self.rows.start, &block, io);
                 }
             }
@@ -66,13 +67,12 @@ struct Gather<F> {
     weights: F,
 }
 
-/// Adds the products of four rows.
+/// Adds the products of four rows. `steps` is room to prepare groups in.
 ///
 /// # Safety
 /// `groups` is whole groups whose indices are below k; `x` holds k rows of 64 tokens.
 #[inline(always)]
-unsafe fn sparse_block<D: Dot>(dot: D, groups: &[u8], x: &[u8], block: &mut Block) {
-    let mut steps = [Gather::default(); STEPS];
+unsafe fn sparse_block<D: Dot>(dot: D, groups: &[u8], x: &[u8], steps: &mut [Gather<D::Four>; STEPS], block: &mut Block) {
     for groups in groups.chunks(STEPS * GROUP) {
         let steps = &mut steps[..groups.len() / GROUP];
         for (step, group) in steps.iter_mut().zip(groups.chunks_exact(GROUP)) {
@@ -150,6 +150,7 @@ impl<Y: Element> Dense<'_, '_, '_, Y> {
 impl<Y: Element> DotOp for Dense<'_, '_, '_, Y> {
     #[inline(always)]
     fn eval<D: Dot>(self, dot: D) {
+        let mut steps = [D::Four::default(); STEPS];
         let len = self.weight.k().div_ceil(4) * QUAD;
         for (io, copy) in self.ios.iter().zip(self.scratch.chunks_exact_mut(len)) {
             interleave_panel(dot.avx2(), io.x, copy);
@@ -161,7 +162,7 @@ impl<Y: Element> DotOp for Dense<'_, '_, '_, Y> {
                     let count = (self.rows.end - row).min(4);
                     let pairs = [self.weight.pair(row / 2), self.weight.pair((row + count - 1) / 2)];
                     let mut block = each!([0, 1, 2, 3], |i| [self.init[row + (count - 1).min(i)]; TOKENS]);
-                    dense_block(dot, pairs, x, &mut block);
+                    dense_block(dot, pairs, x, &mut steps, &mut block);
                     finish(dot.avx2(), self.epilogue, row, row - self.rows.start, &block[..count], io);
                 }
             }
@@ -169,11 +170,10 @@ impl<Y: Element> DotOp for Dense<'_, '_, '_, Y> {
     }
 }
 
-/// Adds the products of four rows by an interleaved panel.
+/// Adds the products of four rows by an interleaved panel. `steps` is room to prepare weights in.
 #[inline(always)]
-fn dense_block<D: Dot>(dot: D, pairs: [&[u8]; 2], x: &[u8], block: &mut Block) {
+fn dense_block<D: Dot>(dot: D, pairs: [&[u8]; 2], x: &[u8], steps: &mut [D::Four; STEPS], block: &mut Block) {
     let token = dot.avx2();
-    let mut steps = [D::Four::default(); STEPS];
     let streams = pairs[0].chunks(8 * STEPS).zip(pairs[1].chunks(8 * STEPS));
     for ((first, second), x) in streams.zip(x.chunks(QUAD * STEPS)) {
         let steps = &mut steps[..first.len() / 8];

@@ -1,5 +1,16 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -64,10 +75,10 @@ describe('writing a model', () => {
   it('puts large initializers into a file named after their content', async () => {
     const model = modelOf(2);
     const { data } = await writeModel(model, path, { externalData: {} });
-    expect(files()).toEqual([expect.stringMatching(/^model-[0-9a-f]{16}\.data$/), 'model.onnx']);
-    expect(data).toEqual({ path: join(folder, files()[0]!), bytes: 4096 });
+    expect(files()).toEqual(['model.onnx', expect.stringMatching(/^model\.onnx-[0-9a-f]{16}\.data$/)]);
+    expect(data).toEqual({ path: join(folder, files()[1]!), bytes: 4096 });
     const read = await readModel(path);
-    expect(read.graph.initializers.get('W')?.external).toMatchObject({ location: files()[0], offset: 0, length: 4096 });
+    expect(read.graph.initializers.get('W')?.external).toMatchObject({ location: files()[1], offset: 0, length: 4096 });
     expect(read.graph.initializers.get('b')?.external).toBeUndefined();
     expect(withoutWarnings(read)).toEqual(withoutWarnings(model));
   });
@@ -101,12 +112,32 @@ describe('writing a model', () => {
   });
 
   it('removes the data of the model that it replaced, and nothing else', async () => {
-    writeFileSync(join(folder, 'model-notes.data'), 'mine');
-    writeFileSync(join(folder, 'other-0123456789abcdef.data'), 'mine');
+    writeFileSync(join(folder, 'model.onnx-notes.data'), 'mine');
+    writeFileSync(join(folder, 'model.onnx-0123456789abcdef.data'), 'mine');
     await writeModel(modelOf(1), path, { externalData: {} });
     await writeModel(modelOf(2), path, { externalData: {}, force: true });
     expect(files()).toHaveLength(4);
     expect((await readModel(path)).graph.initializers.get('W')?.data()[0]).toBe(2);
+  });
+
+  it.each(['model', 'model.ONNX', 'copy.onnx'])('leaves the data of %s beside it', async (other) => {
+    // The same content, and a model that was renamed after it was saved.
+    await writeModel(modelOf(1), path, { externalData: {} });
+    if (other === 'copy.onnx') renameSync(path, join(folder, other));
+    else await writeModel(modelOf(1), join(folder, other), { externalData: {} });
+    await writeModel(modelOf(2), path, { externalData: {}, force: true });
+    await writeModel(modelOf(3), path, { externalData: {}, force: true });
+    expect((await readModel(join(folder, other))).graph.initializers.get('W')?.data()[0]).toBe(1);
+    expect((await readModel(path)).graph.initializers.get('W')?.data()[0]).toBe(3);
+    expect(files()).toHaveLength(4);
+  });
+
+  it('leaves data that a link in its place led to', async () => {
+    await writeModel(modelOf(1), path, { externalData: {} });
+    renameSync(path, join(folder, 'precious.onnx'));
+    symlinkSync('precious.onnx', path);
+    await writeModel(modelOf(2), path, { externalData: {}, force: true });
+    expect((await readModel(join(folder, 'precious.onnx'))).graph.initializers.get('W')?.data()[0]).toBe(1);
   });
 
   it('can rewrite a model from its own external data', async () => {
@@ -124,7 +155,7 @@ describe('writing a model', () => {
     const model = await readModel(join(folder, 'in', 'm.onnx'));
     mkdirSync(join(folder, 'out'));
     await writeModel(model, join(folder, 'out', 'm.onnx'), { externalData: {} });
-    expect(readdirSync(join(folder, 'out')).sort()).toEqual([expect.stringMatching(/^m-[0-9a-f]{16}\.data$/), 'm.onnx']);
+    expect(readdirSync(join(folder, 'out')).sort()).toEqual(['m.onnx', expect.stringMatching(/^m\.onnx-[0-9a-f]{16}\.data$/)]);
     const forged = modelOf(1);
     const weight = forged.graph.initializers.get('W')!;
     forged.graph.initializers.set('W', {
@@ -135,7 +166,7 @@ describe('writing a model', () => {
     });
     await writeModel(forged, join(folder, 'out', 'forged.onnx'), { externalData: {} });
     expect(readdirSync(folder).sort()).toEqual(['in', 'out']);
-    expect((await readModel(join(folder, 'out', 'forged.onnx'))).graph.initializers.get('W')?.external?.location).toMatch(/^forged-/);
+    expect((await readModel(join(folder, 'out', 'forged.onnx'))).graph.initializers.get('W')?.external?.location).toMatch(/^forged\.onnx-/);
   });
 
   it.each(['../x', 'a/b', 'a\\b', '.', '..', '', 'C:x', 'a\0b', 'model.onnx'])(

@@ -1,16 +1,17 @@
-import { readdir, unlink } from 'node:fs/promises';
+import { unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { AtomicFile, exists, OutputLock, refuseExisting, saveFailure, underLock } from '@neural-engine/core';
 import { checkModel } from './check/model';
 import { encodeChunks } from './encode/model';
-import { checkDataName, placeTensors, writeTensors } from './save/external-data';
+import { checkDataName, defaultDataName, placeTensors, writeTensors } from './save/external-data';
+import { oldData } from './save/old-data';
 import type { OnnxModel } from './types';
 
 export interface WriteOptions {
   /** Puts large initializers into a second file beside the model. */
   externalData?: {
     /**
-     * The name of that file. By default a name made from the model's and the data's digest: then replacing a model is
+     * The name of that file. By default the model's name and the digest of the data: then replacing a model is
      * atomic too, because old and new data never share a name. With a name of your own, a crash between the two renames
      * of a replacement leaves the old model with the new data.
      */
@@ -32,14 +33,6 @@ export interface WrittenModel {
 }
 
 const DEFAULT_THRESHOLD_BYTES = 1024;
-
-/** Removes data files that earlier saves under default names left for this model. */
-async function removeOldData(folder: string, stem: string, current: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    const digest = name.startsWith(`${stem}-`) && name.endsWith('.data') ? name.slice(stem.length + 1, -'.data'.length) : '';
-    if (/^[0-9a-f]{16}$/.test(digest) && name !== current) await unlink(join(folder, name)).catch(() => undefined);
-  }
-}
 
 /**
  * Checks a model and writes it to `path`, completely or not at all. Names inside the model, such as the locations of
@@ -65,6 +58,7 @@ async function writeLocked(
   // Data under a name of the caller's could be another model's too.
   using _ = externalData?.location === undefined ? undefined : OutputLock.take(join(dirname(path), externalData.location));
   const data = externalData === undefined ? undefined : await writeData(model, path, externalData, force, lock);
+  const replaced = force && data !== undefined && externalData?.location === undefined ? await oldData(path) : [];
   let file: AtomicFile | undefined;
   try {
     const chunks = encodeChunks(model, (tensor) => {
@@ -82,11 +76,9 @@ async function writeLocked(
     if (!file?.isNamed) await data?.rollBack();
     throw saveFailure(error, path);
   }
-  if (force && data !== undefined && externalData?.location === undefined) await removeOldData(dirname(path), stemOf(path), data.name);
+  for (const name of replaced) if (name !== data?.name) await unlink(join(dirname(path), name)).catch(() => undefined);
   return { path, bytes: file.size, ...(data === undefined ? {} : { data: { path: data.path, bytes: data.bytes } }) };
 }
-
-const stemOf = (path: string): string => basename(path).replace(/\.onnx$/i, '');
 
 /** Writes the data file under a temporary name; `commit` names it, `rollBack` undoes that. */
 async function writeData(
@@ -104,7 +96,7 @@ async function writeData(
   try {
     const digest = await writeTensors(places, file);
     await file.finish();
-    const name = options.location ?? `${stemOf(path)}-${digest.slice(0, 16)}.data`;
+    const name = options.location ?? defaultDataName(path, digest);
     const target = join(folder, name);
     const wasThere = await exists(target);
     // A file that is named after this very content may be replaced by it.

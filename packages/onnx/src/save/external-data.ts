@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
 import type { AtomicFile } from '@neural-engine/core';
 import { fail, quote } from '../errors';
 import type { OnnxModel, OnnxTensor } from '../types';
@@ -38,6 +39,9 @@ export async function writeTensors(places: ReadonlyMap<OnnxTensor, Placement>, f
   }
   return hash.digest('hex');
 }
+
+/** The name of a data file that no other model of the folder is given. @param digest of its content, in hexadecimal. */
+export const defaultDataName = (path: string, digest: string): string => `${basename(path)}-${digest.slice(0, 16)}.data`;
 
 /** @throws {EngineError} E_USAGE the name is not that of a file beside the model, or the model's own. */
 export function checkDataName(name: string, modelName: string): void {

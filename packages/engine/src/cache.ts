@@ -29,7 +29,7 @@ export function cacheLimit(): number {
 }
 
 /** Raised when compiling or preparing changes what a packed file holds. */
-const COMPILER_FORM = 2;
+const COMPILER_FORM = 3;
 
 /**
  * The packed file of model files under given options.

@@ -93,6 +93,34 @@ describe('the service', () => {
     // Were the loop blocked, it would turn a few times for the connection and no more.
     expect(ticks).toBeGreaterThan(10);
   });
+  it('refuses with 503 what its queue has no room for, and says when to come back', async () => {
+    const program = `
+      import { start } from './http-service.mjs';
+      const { server, stop } = await start(0, { instances: 1, maxQueue: 0 });
+      const base = 'http://127.0.0.1:' + server.address().port;
+      const [question, context] = ${JSON.stringify([question, context])};
+      const post = (body, signal) => fetch(base + '/answer', { method: 'POST', body: JSON.stringify(body), signal });
+      const hangUp = new AbortController();
+      const long = post({ question, context: context.repeat(4000) }, hangUp.signal).catch(() => undefined);
+      while ((await (await fetch(base + '/health')).json()).running === 0);
+      const refused = await post({ question, context });
+      console.log(refused.status, refused.headers.get('retry-after'), (await refused.json()).code);
+      hangUp.abort();
+      await long;
+      await stop();`;
+    expect(await run('--input-type=module', '-e', program)).toBe('503 1 E_OVERLOAD\n');
+  });
+  it('calls nothing the fault of a client that is not', async () => {
+    const program = `
+      import { EngineError } from '@neural-engine/engine';
+      import { refusalOf } from './http-service.mjs';
+      console.error = () => {};
+      const codes = ['E_REQUEST', 'E_DEADLINE', 'E_DRAINING', 'E_INTERNAL', 'E_MODEL'];
+      const told = codes.map((code) => refusalOf(new EngineError(code, 'run', 'secret')));
+      for (const [status, , { error }] of [...told, refusalOf(new TypeError('secret'))]) console.log(status, error);`;
+    const internal = '500 internal error\n'.repeat(3);
+    expect(await run('--input-type=module', '-e', program)).toBe(`400 secret\n504 secret\n503 secret\n${internal}`);
+  });
   it('ends by itself when asked to', async () => {
     service.kill('SIGTERM');
     expect(await once(service, 'exit')).toEqual([0, null]);

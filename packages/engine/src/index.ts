@@ -29,6 +29,7 @@ export {
   type PipelineOptions,
   type PipelineTask,
   pipeline,
+  type Runner,
   runnerOf,
   type TextClassificationPipelineOptions,
   tokenizerOf,

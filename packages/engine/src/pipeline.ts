@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EngineError } from '@neural-engine/core';
-import type { Session, SessionOptions } from '@neural-engine/runtime';
+import { EngineError, type Tensor } from '@neural-engine/core';
+import type { Feeds, SessionOptions } from '@neural-engine/runtime';
 import {
   type FeatureExtractionOptions,
   type FeatureExtractionPipeline,
@@ -19,12 +19,18 @@ import {
 import { type LoadedModel, load } from './load';
 import type { ModelSource } from './source';
 
+/** Runs a model: a `Session`, a `Pool`, or an adapter of the caller's own. */
+export interface Runner {
+  run(feeds: Feeds, options?: { readonly signal?: AbortSignal }): Promise<Record<string, Tensor>>;
+}
+
 /** What every pipeline may be told beside its own options. */
 export interface CommonPipelineOptions {
   /** Folder or file of the tokenizer, or one that is loaded; default: the model's folder. */
   readonly tokenizer?: string | Tokenizer;
-  /** Run in this session, which stays open; default: a session that `close` ends. */
-  readonly session?: Session;
+  /** Run in this session or pool, which stays open; default: a session that `close` ends. */
+  readonly runner?: Runner;
+  /** For the session that is opened where no runner is given. */
   readonly sessionOptions?: SessionOptions;
 }
 
@@ -34,8 +40,9 @@ export type PipelineOptions = Own<QuestionAnsweringOptions>;
 export type TextClassificationPipelineOptions = Own<TextClassificationOptions>;
 export type FeatureExtractionPipelineOptions = Own<FeatureExtractionOptions>;
 
-/** A pipeline and the session behind it. */
+/** A pipeline that may have opened a session. */
 export interface Closable {
+  /** Ends the session that the pipeline opened; a runner that it was given stays open. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -44,9 +51,9 @@ export interface Closable {
 export const PIPELINE_TASKS = ['question-answering', 'text-classification', 'feature-extraction'] as const;
 export type PipelineTask = (typeof PIPELINE_TASKS)[number];
 
-/** A session as the function that text pipelines take. */
-export function runnerOf(session: Session): RunModel {
-  return (feeds, options) => session.run(feeds, options?.signal ? { signal: options.signal } : {});
+/** A session or a pool as the function that text pipelines take. */
+export function runnerOf(runner: Runner): RunModel {
+  return (feeds, options) => runner.run(feeds, options?.signal ? { signal: options.signal } : {});
 }
 
 /** Loads a tokenizer. @throws {EngineError} E_USAGE no place is known to look in. */
@@ -114,15 +121,13 @@ export async function pipeline(
   if (!PIPELINE_TASKS.includes(task))
     throw new EngineError('E_UNSUPPORTED', 'text', `there is no pipeline "${String(task)}"; there are ${PIPELINE_TASKS.join(', ')}`);
   const loaded = isLoaded(model) ? model : await load(model);
-  const { tokenizer: source, session: given, sessionOptions, ...rest } = options;
+  const { tokenizer: source, runner: given, sessionOptions, ...rest } = options;
   const tokenizer = await tokenizerOf(source ?? loaded.directory);
   if (loaded.vocabularySize !== undefined) tokenizer.checkEmbedding(loaded.vocabularySize);
   const labels = task === 'text-classification' ? await classLabels(loaded.directory) : undefined;
-  const session = given ?? (await loaded.session(sessionOptions));
-  const close = async (): Promise<void> => {
-    if (!given) await session.close();
-  };
-  const base = { run: runnerOf(session), inputNames: loaded.inputs.map((port) => port.name), tokenizer };
+  const own = given ? undefined : await loaded.session(sessionOptions);
+  const close = async (): Promise<void> => own?.close();
+  const base = { run: runnerOf((given ?? own)!), inputNames: loaded.inputs.map((port) => port.name), tokenizer };
   const closable = { close, [Symbol.asyncDispose]: close };
   try {
     switch (task) {

@@ -31,12 +31,23 @@ export async function readIr(source: string | IrSource): Promise<Graph> {
   return irToGraph(config, weights);
 }
 
-/** The graph of parsed parts. */
+/** The graph of parsed parts. @throws {EngineError} as {@link readIr}, of what is in the files. */
 export function irToGraph(config: IrConfig, weights: Uint8Array): Graph {
   const constants = readConstants(config, weights);
-  const graph = isNative(config) ? nativeToGraph(config, constants) : liftOriginal(config, constants);
-  verifyGraph(graph);
-  return graph;
+  try {
+    const graph = isNative(config) ? nativeToGraph(config, constants) : liftOriginal(config, constants);
+    verifyGraph(graph, { code: 'E_IR', stage: 'ir' });
+    return graph;
+  } catch (error) {
+    throw faultOfFile(error);
+  }
+}
+
+/** A node that does not fit its operands is a fault of the file, by whichever check it was found. */
+function faultOfFile(error: unknown): unknown {
+  if (!EngineError.isInstance(error) || !['E_MODEL', 'E_SHAPE', 'E_QUANT'].includes(error.code)) return error;
+  const { message, where } = error;
+  return new EngineError('E_IR', 'ir', message, { cause: error, ...(where === undefined ? {} : { where }) });
 }
 
 function checkDigest({ extra }: IrConfig, weights: Uint8Array): void {

@@ -1,7 +1,7 @@
 import { EngineError, s64, type Tensor } from '@neural-engine/core';
 import { Graph, type Node } from '../../graph';
 import { inferShapes } from '../../infer';
-import type { IrConfig, IrOperator } from '../config';
+import type { IrConfig, IrOperator, IrTensor } from '../config';
 import { dtypeFromFile } from '../dtypes';
 import { ACTIVATIONS, headsOf, OriginalAttributes, outputDtype } from './attributes';
 import { unfoldBias } from './integer-bias';
@@ -13,6 +13,12 @@ import type { View } from './view';
 
 /** The original names tensors with an output number, as TensorFlow does. */
 const plainName = (name: string): string => name.replace(/:0$/, '');
+
+function outputOf(operator: IrOperator): IrTensor {
+  const [output] = operator.outputs;
+  if (!output) throw new EngineError('E_IR', 'ir', `operator "${operator.name}" has no output`, { where: operator.name });
+  return output;
+}
 
 /** Operators that may give codes with the scales they found. */
 const DYNAMIC = new Set(['Quantize', 'InnerProduct', 'MultiHeadAttention']);
@@ -67,8 +73,7 @@ class Lift {
   }
 
   setView(operator: IrOperator, view: View): void {
-    const [output] = operator.outputs;
-    if (!output) throw new EngineError('E_IR', 'ir', `operator "${operator.name}" has no output`, { where: operator.name });
+    const output = outputOf(operator);
     if (this.views.has(output.name)) throw new EngineError('E_IR', 'ir', `two operators make "${output.name}"`, { where: output.name });
     this.views.set(output.name, view);
     for (const { name } of operator.outputs.slice(1)) this.views.set(name, { kind: 'scale' });
@@ -119,7 +124,7 @@ class Lift {
     suffix = '',
   ): string {
     const name = this.graph.addValue({
-      name: this.graph.freeName(plainName(operator.outputs[0]!.name) + suffix),
+      name: this.graph.freeName(plainName(outputOf(operator).name) + suffix),
       dtype,
       shape: undefined,
     }).name;

@@ -7,24 +7,26 @@ import { publicPackages, root, SCOPE } from '../packaging/workspace';
 
 const HEADING = 'What this package exports. Made by `pnpm api`; a change here is a change for users and wants a changeset.';
 
-/** The reports of all libraries, by file. */
-export function reports(): Map<string, string> {
-  const libraries = publicPackages().filter(({ kind }) => kind === 'library');
+const libraries = publicPackages().filter(({ kind }) => kind === 'library');
+const doorOf = (folder: string): string => join(folder, 'src/index.ts');
+
+/** All libraries from their doors on, as TypeScript sees them. */
+export function readLibraries(): ts.Program {
   const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile);
   const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: [] }, ts.sys, root);
-  const doors = libraries.map(({ folder }) => join(folder, 'src/index.ts'));
-  const program = ts.createProgram(doors, {
-    ...options,
-    noEmit: false,
-    declaration: true,
-    emitDeclarationOnly: true,
-    removeComments: true,
-  });
+  return ts.createProgram(
+    libraries.map(({ folder }) => doorOf(folder)),
+    { ...options, noEmit: false, declaration: true, emitDeclarationOnly: true, removeComments: true },
+  );
+}
+
+/** The reports of all libraries, by file. */
+export function reports(program: ts.Program): Map<string, string> {
   const declared = new Map<ts.SourceFile, Map<string, string[]>>();
   return new Map(
-    libraries.map(({ folder, manifest }, i) => [
+    libraries.map(({ folder, manifest }) => [
       join(folder, 'api.txt'),
-      `${HEADING}\n\n${report(program, program.getSourceFile(doors[i]!)!, folder, manifest.name, declared)}`,
+      `${HEADING}\n\n${report(program, program.getSourceFile(doorOf(folder))!, folder, manifest.name, declared)}`,
     ]),
   );
 }
@@ -87,7 +89,7 @@ function declarationsOf(program: ts.Program, file: ts.SourceFile): Map<string, s
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const [file, text] of reports()) {
+  for (const [file, text] of reports(readLibraries())) {
     if (existsSync(file) && readFileSync(file, 'utf8') === text) continue;
     writeFileSync(file, text);
     console.log(`${relative(root, file)} changed`);

@@ -1,5 +1,6 @@
+import { explainer, formatReport } from '@neural-engine/compiler';
 import { formatShape } from '@neural-engine/core';
-import { compileModel, explainCollector, load } from '@neural-engine/engine';
+import { compileModel, load } from '@neural-engine/engine';
 import { printDot, printMermaid, printText } from '@neural-engine/ir';
 import type { KernelChoice } from '@neural-engine/runtime';
 import type { Column, Row } from './output/table';
@@ -35,8 +36,8 @@ function kernelLines(choices: readonly KernelChoice[]): string[] {
 /** What is in a model once compiled, and the kernels that a session of it runs on: it is loaded as one would be, and stays in the cache. */
 export async function inspect(path: string, tune?: string) {
   const how = tuneOf(tune);
-  const explain = explainCollector();
-  const graph = await compileModel(path, { explain: explain.record });
+  const told = explainer();
+  const graph = await compileModel(path, { explain: told.explain });
   const byOp = new Map<string, { count: number; weights: number }>();
   for (const node of graph.nodes) {
     const entry = byOp.get(node.op) ?? { count: 0, weights: 0 };
@@ -71,6 +72,6 @@ export async function inspect(path: string, tune?: string) {
       packing,
     },
     graph: { text: () => printText(graph), mermaid: () => printMermaid(graph), dot: () => printDot(graph) },
-    explained: explain.text(),
+    explained: formatReport(told.report()),
   };
 }

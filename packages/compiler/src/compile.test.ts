@@ -114,6 +114,19 @@ describe('compile', () => {
     expect(text).toContain('declined Gemm "Gemm_0": it scales its operands');
   });
 
+  it('explains what was taken for granted', () => {
+    const told = explainer();
+    const inputs = (b: Parameters<Parameters<typeof graphOf>[0]>[0]) => [
+      b.input('input_ids', 's64', ['a', 'b']),
+      b.input('attention_mask', 's64', ['c', 'd']),
+    ];
+    compile(
+      graphOf((b) => b.op('Mul', inputs(b))),
+      { explain: told.explain },
+    );
+    expect(formatReport(told.report())).toMatch(/^ +"input_ids", "attention_mask" are taken to be \[a, b\] together$/m);
+  });
+
   it('gives every pass a summary and every entry a reason', () => {
     for (const { pass, reason } of PIPELINE) {
       expect(pass.name).toMatch(/^[a-z]+(-[a-z0-9]+)*$/);

@@ -1,24 +1,92 @@
-export { parsePatternSwitch } from '@neural-engine/compiler';
-export { EngineError, type Tensor } from '@neural-engine/core';
-export { writeIr } from '@neural-engine/ir';
+export {
+  type CompileOptions,
+  type ExplainReport,
+  explainer,
+  formatReport,
+  type PassEvent,
+  type PassReport,
+  type PatternSwitch,
+  parsePatternSwitch,
+  type Rounding,
+} from '@neural-engine/compiler';
+export {
+  type Dims,
+  type DType,
+  EngineError,
+  type EngineErrorOptions,
+  type ErrorCode,
+  type Stage,
+  type Tensor,
+  type TypedArray,
+} from '@neural-engine/core';
+export type { Statistic } from '@neural-engine/evaluation';
+export { type Graph, type WriteIrOptions, writeIr } from '@neural-engine/ir';
+export type { Program, RunProfile } from '@neural-engine/kernels';
+export type { OnnxModel } from '@neural-engine/onnx';
+export type {
+  Calibration,
+  CalibrationMethod,
+  CalibrationOptions,
+  FallbackResult,
+  GraphRunner,
+  LayerSensitivity,
+  Observer,
+  Precision,
+  Recipe,
+  Sample,
+  Samples,
+  Sensitivity,
+  Trial,
+} from '@neural-engine/quantizer';
 export {
   type Feed,
   type Feeds,
+  type KernelChoice,
+  type Machine,
   Model,
+  type ModelOptions,
+  type OrtLikeTensor,
   type Placement,
+  type PlaceOptions,
   Pool,
   type PoolOptions,
   type PoolRunOptions,
   type PoolStatistics,
   type Port,
+  type Prepared,
+  type PrepareOptions,
+  type Profiled,
   placeInstances,
   type RunOptions,
   Session,
   type SessionOptions,
+  type Tuning,
 } from '@neural-engine/runtime';
+export type { BlockName, SparsePolicy } from '@neural-engine/sparsity';
+export type {
+  Answer,
+  AnswerOptions,
+  AnswerSpan,
+  Classification,
+  ClassifyOptions,
+  EncodeOptions,
+  Encoding,
+  FeatureExtractionOptions,
+  FeatureExtractionPipeline,
+  PipelineRunOptions,
+  Progress,
+  QuestionAndContext,
+  QuestionAnsweringOptions,
+  QuestionAnsweringPipeline,
+  RunModel,
+  TextClassificationOptions,
+  TextClassificationPipeline,
+  TextItem,
+  Tokenizer,
+  WindowOptions,
+} from '@neural-engine/text';
 export { cacheDirectory } from './cache';
 export { embeddingRows } from './embedding-rows';
-export { explainCollector } from './explain';
 export { compileModel, LoadedModel, type LoadOptions, load } from './load';
 export {
   type Closable,

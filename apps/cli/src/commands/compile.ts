@@ -23,20 +23,20 @@ export function registerCompile(program: Command): void {
     .option('--pattern-switch <file>', 'YAML file that turns passes on or off')
     .option(...ROUNDING_OPTION)
     .action(async (model: string | undefined, flags: Flags) => {
-      const { compileModel, explainCollector, parsePatternSwitch, writeIr } = await import('@neural-engine/engine');
+      const { compileModel, explainer, formatReport, parsePatternSwitch, writeIr } = await import('@neural-engine/engine');
       const rounding = roundingOf(flags.rounding);
       const wanted = { flag: '--output', path: flags.output, kind: 'folder' } as const;
       using outputs = await Outputs.claim([wanted], [modelPath(model), flags.patternSwitch], flags.force);
-      const explained = explainCollector();
+      const told = explainer();
       const parsed = flags.patternSwitch ? parsePatternSwitch(await readFile(flags.patternSwitch, 'utf8')) : undefined;
       for (const warning of parsed?.warnings ?? []) consoleIo.err(`${warning}\n`);
       const graph = await compileModel(modelPath(model), {
-        explain: explained.record,
+        explain: told.explain,
         ...(parsed ? { patternSwitch: parsed.switches } : {}),
         ...rounding,
       });
       await writeIr(graph, flags.output, outputs.how(flags.output));
-      if (flags.explain) consoleIo.err(`${explained.text()}\n`);
+      if (flags.explain) consoleIo.err(`${formatReport(told.report())}\n`);
       consoleIo.err(`saved ${graph.nodes.length} operators to ${flags.output}\n`);
     });
 }

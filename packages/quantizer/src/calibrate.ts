@@ -10,7 +10,7 @@ import { observedValues } from './quantize-graph';
 import { admissible, type Warning, warningsOf } from './range-warnings';
 import type { Recipe } from './recipe';
 import type { ValueRange } from './value-range';
-import { visibleParts, visibleRows } from './visible-rows';
+import { maskOf, visibleParts, visibleRows } from './visible-rows';
 
 /** Feeds of one run, batch 1 or more. */
 export type Sample = Readonly<Record<string, Tensor>>;
@@ -37,7 +37,7 @@ export interface CalibrationOptions {
   readonly recipe?: Recipe;
   /** What is observed; default: every value that the int8 graph codes, those before activations among them. */
   readonly values?: readonly string[];
-  /** Input that hides padding, whose values are not observed. Default `attention_mask`. */
+  /** Input that hides padding, whose values are not observed. Default: what a PaddingMask of the graph reads, else `attention_mask`. */
   readonly mask?: string;
   /** How values are counted; default: plain loops. */
   readonly observer?: Observer;
@@ -140,6 +140,7 @@ async function observe(
   options: CalibrationOptions,
 ): Promise<number> {
   const runner = await options.run(calibrationGraph(graph), values);
+  const mask = options.mask ?? maskOf(graph);
   let count = 0;
   try {
     for await (const feeds of options.samples) {
@@ -148,7 +149,7 @@ async function observe(
         const reason = cause instanceof Error ? cause.message : String(cause);
         throw new EngineError('E_DATASET', 'quantize', `calibration sample ${count}: ${reason}`, { where: `sample ${count}`, cause });
       });
-      const rows = visibleRows(feeds, options.mask);
+      const rows = visibleRows(feeds, mask);
       for (const name of values) for (const part of visibleParts(outputs[name]!, rows)) add(name, part);
       count++;
       options.onProgress?.(count);

@@ -5,7 +5,7 @@ import type { Range } from './histogram';
 import { quantizeGraph } from './quantize-graph';
 import type { Recipe } from './recipe';
 import { select } from './select';
-import { visibleParts, visibleRows } from './visible-rows';
+import { maskOf, visibleParts, visibleRows } from './visible-rows';
 
 /** What one layer's int8 form costs the model's outputs. */
 export interface LayerSensitivity {
@@ -30,6 +30,7 @@ export interface SensitivityOptions {
   readonly samples: readonly Sample[];
   readonly run: GraphRunner;
   readonly recipe?: Recipe;
+  /** As in `CalibrationOptions`. */
   readonly mask?: string;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
@@ -80,10 +81,11 @@ export const decibels = (signal: number, noise: number): number =>
 async function outputsOf(graph: Graph, options: SensitivityOptions): Promise<Float32Array[]> {
   const runner = await options.run(graph, graph.outputs);
   const parts: Float32Array[] = [];
+  const mask = options.mask ?? maskOf(graph);
   try {
     for (const feeds of options.samples) {
       const outputs = await runner.run(feeds);
-      const rows = visibleRows(feeds, options.mask);
+      const rows = visibleRows(feeds, mask);
       for (const name of graph.outputs) parts.push(...visibleParts(floats(outputs[name]!), rows));
     }
   } finally {

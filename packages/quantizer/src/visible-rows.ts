@@ -1,7 +1,11 @@
 import type { Tensor } from '@neural-engine/core';
+import type { Graph } from '@neural-engine/ir';
 
-/** Input that tells tokens from padding where none is named: what exporters of encoders call it. */
-export const DEFAULT_MASK = 'attention_mask';
+/** The input that tells tokens from padding: what a PaddingMask of the graph reads, else what most exporters call it. */
+export function maskOf(graph: Graph): string {
+  const masks = graph.nodes.flatMap(({ op, inputs }) => (op === 'PaddingMask' ? [inputs[0]!] : []));
+  return masks.find((name) => graph.inputs.includes(name)) ?? 'attention_mask';
+}
 
 /** Runs of rows [from, to) of a [batch, sequence] mask that are not padding; undefined where the feeds have no such mask. */
 export interface VisibleRows {
@@ -9,7 +13,7 @@ export interface VisibleRows {
   readonly runs: readonly (readonly [from: number, to: number])[];
 }
 
-export function visibleRows(feeds: Readonly<Record<string, Tensor>>, mask = DEFAULT_MASK): VisibleRows | undefined {
+export function visibleRows(feeds: Readonly<Record<string, Tensor>>, mask: string): VisibleRows | undefined {
   const tensor = Object.hasOwn(feeds, mask) ? feeds[mask] : undefined;
   if (tensor?.dims.length !== 2) return undefined;
   const runs: [number, number][] = [];

@@ -16,7 +16,9 @@ export const LIMITS = {
   weightBytes: 16 * 2 ** 30,
   foldedBytesPerNode: 64 * 2 ** 20,
   foldedBytesTotal: 512 * 2 ** 20,
-  yamlBytes: 64 * 2 ** 20,
+  yamlBytes: 16 * 2 ** 20,
+  /** Words, signs, spaces and line ends. A layer of an encoder has about 4000. */
+  yamlTokens: 1_000_000,
   /** All activation buffers of one plan. */
   arenaBytes: 8 * 2 ** 30,
 } as const;

@@ -74,6 +74,34 @@ describe('parseConfig', () => {
     expect(() => parseConfig(text)).toThrow(expect.objectContaining({ code }));
     expect(({} as Record<string, unknown>)['name']).toBeUndefined();
   });
+  it('Y6 names the line of a key that is there twice', () => {
+    const twice = good.replace('        w:0: {}', '        input_ids:0: {}');
+    expect(() => parseConfig(twice)).toThrow('conf.yaml, line 18: the key "input_ids:0" is there twice');
+  });
+  it('Y12 takes no longer for a key the more keys there are', { retry: 2 }, () => {
+    const msPerKey = (count: number): number => {
+      const inputs = Array.from({ length: count }, (_, i) => `        i${i}:0: {}\n`).join('');
+      const text = good.replace('        w:0: {}\n', inputs);
+      const started = performance.now();
+      expect(parseConfig(text).operators[1]!.inputs).toHaveLength(count + 1);
+      return (performance.now() - started) / count;
+    };
+    msPerKey(1000);
+    // Comparing every key with every other makes it more than 3.
+    expect(msPerKey(8000) / msPerKey(1000)).toBeLessThan(2.5);
+  });
+  it('Y12 refuses files of more words, signs or characters than any model needs', () => {
+    const limits = { yamlTokens: 1000, yamlBytes: 10_000 };
+    expect(parseConfig(good, limits)).toEqual(parseConfig(good));
+    const refused = (text: string) => expect(() => parseConfig(text, limits)).toThrow(expect.objectContaining({ code: 'E_LIMIT' }));
+    refused(`model: [${'1,'.repeat(1000)}1]`);
+    refused(`model: ${'a'.repeat(10_000)}`);
+  });
+  it('Y12 stops at the first of very many errors', () => {
+    const started = performance.now();
+    expect(() => parseConfig(`model: ${'{}'.repeat(2 ** 15)}`)).toThrow('conf.yaml, line 1: ');
+    expect(performance.now() - started).toBeLessThan(1000);
+  });
   it('keeps odd names apart and prints them back', () => {
     const names = ['a b', 'x: y', "it's", '-', '#1', 'é', '123', 'true', ' lead', 'line\nbreak', '[x]'];
     const config = {

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
-import { EngineError, LIMITS } from '@neural-engine/core';
-import type { YAMLMap, Node as YamlNode } from 'yaml';
+import { EngineError, LIMITS, type Limits } from '@neural-engine/core';
+import type { CST, Document, YAMLMap, Node as YamlNode } from 'yaml';
 import { FORMAT_VERSION, type IrConfig, type IrExtra, type IrOperator, type IrScalar, type IrTensor } from './config';
 
 /** Names that mean something to JavaScript objects; no tensor or operator is called so. */
@@ -16,11 +16,11 @@ const loadYaml = (): typeof import('yaml') => requireFromHere('yaml');
  * Plain YAML only: one document, no aliases, tags or merge keys, every key once, numbers exactly as written.
  * @throws {EngineError} E_IR with the line; E_LIMIT the file is too large; E_UNSUPPORTED a later format version.
  */
-export function parseConfig(text: string): IrConfig {
-  if (text.length > LIMITS.yamlBytes)
-    throw new EngineError('E_LIMIT', 'ir', `conf.yaml has ${text.length} characters, the limit is ${LIMITS.yamlBytes}`);
+export function parseConfig(text: string, limits: Pick<Limits, 'yamlBytes' | 'yamlTokens'> = LIMITS): IrConfig {
+  if (text.length > limits.yamlBytes)
+    throw new EngineError('E_LIMIT', 'ir', `conf.yaml has ${text.length} characters, the limit is ${limits.yamlBytes}`);
   checkNesting(text);
-  return new ConfigReader(text).read();
+  return new ConfigReader(text, limits).read();
 }
 
 /** Flow collections can nest without end; a scan finds that before a parser recurses. */
@@ -40,37 +40,51 @@ class ConfigReader {
   private readonly lines = new this.yaml.LineCounter();
   private readonly root: YAMLMap;
 
-  constructor(text: string) {
-    // The failsafe schema keeps every scalar as it is written.
+  constructor(
+    text: string,
+    private readonly limits: Pick<Limits, 'yamlTokens'>,
+  ) {
     const document = this.parse(text);
-    const [first] = document.errors;
-    if (first)
-      throw new EngineError('E_IR', 'ir', `conf.yaml, line ${this.lines.linePos(first.pos[0]).line}: ${first.message.split('\n')[0]}`);
-    this.yaml.visit(document, {
-      Alias: (_, node) => this.fail(node, 'aliases are not allowed'),
-      Node: (_, node) => {
-        if (node.tag || ('anchor' in node && node.anchor)) this.fail(node, 'tags and anchors are not allowed');
-      },
-    });
     if (!this.yaml.isMap(document.contents)) throw new EngineError('E_IR', 'ir', 'conf.yaml: expected a mapping with the key "model"');
     this.root = document.contents as YAMLMap;
   }
 
-  private parse(text: string) {
+  private parse(text: string): Document.Parsed {
     try {
-      return this.yaml.parseDocument(text, {
-        schema: 'failsafe',
-        uniqueKeys: true,
-        lineCounter: this.lines,
-        keepSourceTokens: false,
-        logLevel: 'error',
-        resolveKnownTags: false,
+      // The failsafe schema keeps every scalar as it is written. That keys are unique is checked by `entries`, in linear time.
+      const composer = new this.yaml.Composer({ schema: 'failsafe', uniqueKeys: false, logLevel: 'error', resolveKnownTags: false });
+      const [document, second] = composer.compose(this.tokens(text), true, text.length);
+      if (second) this.failAt(second.range[0], 'there is a second document');
+      for (const { pos, message } of document!.errors) this.failAt(pos[0], message);
+      this.yaml.visit(document!, {
+        Alias: (_, node) => this.fail(node, 'aliases are not allowed'),
+        Node: (_, node) => {
+          if (node.tag || ('anchor' in node && node.anchor)) this.fail(node, 'tags and anchors are not allowed');
+        },
       });
+      return document!;
     } catch (cause) {
+      if (EngineError.isInstance(cause)) throw cause;
       throw new EngineError('E_IR', 'ir', `conf.yaml cannot be parsed: ${cause instanceof Error ? cause.message : String(cause)}`, {
         cause,
       });
     }
+  }
+
+  /** Counts words and signs as they come, and ends at the first that can stand nowhere: of errors, too, there can be very many. */
+  private *tokens(text: string): Generator<CST.Token, void> {
+    const parser = new this.yaml.Parser(this.lines.addNewLine);
+    this.lines.addNewLine(0);
+    let count = 0;
+    for (const lexeme of new this.yaml.Lexer().lex(text)) {
+      if (++count > this.limits.yamlTokens)
+        throw new EngineError('E_LIMIT', 'ir', `conf.yaml has more than ${this.limits.yamlTokens} words and signs`);
+      for (const token of parser.next(lexeme)) {
+        if (token.type === 'error') this.failAt(token.offset, token.message);
+        yield token;
+      }
+    }
+    yield* parser.end();
   }
 
   read(): IrConfig {
@@ -157,6 +171,7 @@ class ConfigReader {
   }
 
   private entries(map: YAMLMap): [string, YamlNode, YamlNode][] {
+    const seen = new Set<string>();
     return map.items.map(({ key, value }) => {
       const keyNode = key as YamlNode;
       if (!this.yaml.isScalar(keyNode) || typeof keyNode.value !== 'string') this.fail(keyNode, 'keys must be plain names');
@@ -164,6 +179,8 @@ class ConfigReader {
       if (FORBIDDEN.has(name)) this.fail(keyNode, `"${name}" is not allowed as a key`);
       if (Buffer.byteLength(name) > LIMITS.nameBytes)
         throw new EngineError('E_LIMIT', 'ir', `a name has more than ${LIMITS.nameBytes} bytes`);
+      if (seen.has(name)) this.fail(keyNode, `the key "${name}" is there twice`);
+      seen.add(name);
       if (value === null || value === undefined) this.fail(keyNode, `"${name}" has no value`);
       return [name, value as YamlNode, keyNode];
     });
@@ -200,10 +217,11 @@ class ConfigReader {
 
   private fail(node: YamlNode, message: string): never {
     const offset = node.range?.[0];
-    throw new EngineError(
-      'E_IR',
-      'ir',
-      offset === undefined ? `conf.yaml: ${message}` : `conf.yaml, line ${this.lines.linePos(offset).line}: ${message}`,
-    );
+    if (offset === undefined) throw new EngineError('E_IR', 'ir', `conf.yaml: ${message}`);
+    this.failAt(offset, message);
+  }
+
+  private failAt(offset: number, message: string): never {
+    throw new EngineError('E_IR', 'ir', `conf.yaml, line ${this.lines.linePos(offset).line}: ${message.split('\n')[0]}`);
   }
 }

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { publicPackages, root, SCOPE } from './workspace';
 
@@ -9,6 +11,9 @@ describe.each(packages.map((one) => [one.short, one] as const))('the manifest of
     expect(manifest.license).toBe('Apache-2.0');
     expect(manifest.engines?.node).toBe('>=20.19');
     if (kind !== 'platform') expect(manifest.sideEffects).toBe(false);
+  });
+  it('has a README beside it, which the registry shows', () => {
+    expect(readFileSync(join(folder, 'README.md'), 'utf8').split('\n')[0]).toBe(`# ${manifest.name}`);
   });
   it('runs nothing when the package is installed', () => {
     expect(Object.keys(manifest.scripts ?? {}).filter((name) => /install|^pre|^post|^prepare/.test(name))).toEqual([]);

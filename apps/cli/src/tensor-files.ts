@@ -1,13 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import { allocate, EngineError, elementCount, type Tensor } from '@neural-engine/core';
 import type { Port } from '@neural-engine/runtime';
+import { readBytes } from './files';
 import { readNpz, writeNpz } from './npz';
 
 /** Reads tensors by name from `.npz`, or from JSON as nested numbers in the dtypes that the model's inputs declare. */
 export async function readTensors(path: string, ports: readonly Port[]): Promise<Record<string, Tensor>> {
-  const bytes = await readFile(path).catch((cause: unknown) => {
-    throw new EngineError('E_NOT_FOUND', 'read', `"${path}" cannot be read`, { where: path, cause });
-  });
+  const bytes = await readBytes(path);
   if (!path.endsWith('.json')) return Object.fromEntries(readNpz(bytes));
   let parsed: unknown;
   try {

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { text as readStream } from 'node:stream/consumers';
 import { EngineError } from '@neural-engine/core';
 import { load, pipeline } from '@neural-engine/engine';
@@ -6,6 +5,7 @@ import { readTexts } from '@neural-engine/evaluation';
 import type { TextItem } from '@neural-engine/text';
 import { positiveInteger } from './context';
 import { embeddingsOf } from './embeddings';
+import { readText } from './files';
 import { progress } from './output/progress';
 import type { Column, Row } from './output/table';
 import { Outputs } from './outputs';
@@ -88,12 +88,8 @@ function shared(flags: TextFlags) {
 async function itemsOf(texts: readonly string[], { input, pair }: TextFlags): Promise<TextItem[]> {
   const items: TextItem[] = [...texts];
   if (input === '-') items.push(...lines(await readStream(process.stdin)));
-  else if (input?.endsWith('.txt')) {
-    const read = readFile(input, 'utf8').catch((cause: unknown) => {
-      throw new EngineError('E_NOT_FOUND', 'read', `"${input}" cannot be read`, { where: input, cause });
-    });
-    items.push(...lines(await read));
-  } else if (input !== undefined) items.push(...(await readTexts(input)).examples);
+  else if (input?.endsWith('.txt')) items.push(...lines(await readText(input)));
+  else if (input !== undefined) items.push(...(await readTexts(input)).examples);
   if (items.length === 0) throw new EngineError('E_USAGE', 'usage', 'no texts: give them as arguments or with --input');
   if (pair === undefined) return items;
   if (items.length !== 1) throw new EngineError('E_USAGE', 'usage', `--pair goes with one text, there are ${items.length}`);

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { EngineError } from '@neural-engine/core';
 import { compileModel, parsePatternSwitch, writeIr } from '@neural-engine/engine';
 import { type Graph, writeOriginalIr } from '@neural-engine/ir';
 import { transposeGraph } from '@neural-engine/transpose';
+import { readText } from './files';
 import type { Column, Row } from './output/table';
 import { Outputs } from './outputs';
 
@@ -31,7 +31,7 @@ export async function transposeToIr(path: string, flags: TransposeFlags): Promis
     throw new EngineError('E_USAGE', 'usage', `--threshold ${flags.threshold}: expected a number from 0 to 1`);
   const wanted = { flag: '--output', path: flags.output, kind: 'folder' } as const;
   using outputs = await Outputs.claim([wanted], [path, flags.patternSwitch], flags.force);
-  const parsed = flags.patternSwitch ? parsePatternSwitch(await readFile(flags.patternSwitch, 'utf8')) : undefined;
+  const parsed = flags.patternSwitch ? parsePatternSwitch(await readText(flags.patternSwitch)) : undefined;
   const notes = [...(parsed?.warnings ?? [])];
   const source = await compileModel(path, parsed ? { patternSwitch: parsed.switches } : {});
   const { graph, decisions } = transposeGraph(source, { threshold, include: list(flags.include), exclude: list(flags.exclude) });

@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { saveFile } from '@neural-engine/core';
 import type { Feeds, LoadedModel, Session } from '@neural-engine/engine';
+import { makeFolder } from '../files';
 import { originalCsv } from '../profile/original-csv';
 import { profileFeeds } from '../profile/profile';
 import { chromeTrace } from '../profile/trace';
@@ -12,7 +12,7 @@ export async function writeOriginalProfile(session: Session, model: LoadedModel,
   const name = `profiling_${new Date().toISOString().slice(0, 19).replaceAll(/[T:]/g, '-')}_${process.pid}`;
   const write = async (folder: string, file: string, text: string): Promise<string> => {
     const directory = join('engine_profiling', folder);
-    mkdirSync(directory, { recursive: true });
+    makeFolder(directory);
     await saveFile(join(directory, file), text, { force: true });
     return join(directory, file);
   };

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { EngineError } from '@neural-engine/core';
 import { type LoadedModel, load, locate } from '@neural-engine/engine';
 import { readIr } from '@neural-engine/ir';
+import { readBytes, readText } from '../files';
 
 /**
  * Loads an IR by its two files. They are usually the pair of one folder, which packs once and is mapped afterwards; any other pair is read.
@@ -14,14 +13,6 @@ export async function loadIr(config: string, weight: string): Promise<LoadedMode
     const found = locate(dirname(resolve(config)));
     if (found.kind === 'ir' && found.config === resolve(config) && found.weights === resolve(weight)) return load(found.directory);
   }
-  const [text, weights] = await Promise.all([read(config), read(weight)]);
-  return load(await readIr({ config: text.toString('utf8'), weights }));
+  const [text, weights] = await Promise.all([readText(config), readBytes(weight)]);
+  return load(await readIr({ config: text, weights }));
 }
-
-const read = (path: string): Promise<Buffer> =>
-  readFile(path).catch((cause: NodeJS.ErrnoException) => {
-    throw new EngineError(cause.code === 'ENOENT' ? 'E_NOT_FOUND' : 'E_IO', 'read', `"${path}" cannot be read: ${cause.code}`, {
-      where: path,
-      cause,
-    });
-  });

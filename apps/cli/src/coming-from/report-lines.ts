@@ -1,12 +1,16 @@
-import { appendFileSync } from 'node:fs';
+import { appendText } from '../files';
 import { latencyStatistics } from '../output/statistics';
 
-/** Where a script's lines go: stdout, and a log file that keeps time and level, as the original's logger did. */
-export function lineLogger(logFile: string | undefined): (line: string) => void {
+/**
+ * Where a script's lines go: stdout, and a log file that keeps time and level, as the original's logger did.
+ *
+ * @throws {EngineError} E_CANTCREAT, E_SPACE, E_IO the file cannot be written: at once, and not with the first line.
+ */
+export function lineLogger(logFile: string): (line: string) => void {
+  appendText(logFile, '');
   return (line) => {
     process.stdout.write(`${line}\n`);
-    if (logFile)
-      appendFileSync(logFile, `${new Date().toISOString().replace('T', ' ').slice(0, 23)} - INFO - NEURAL-ENGINE--EXAMPLES - ${line}\n`);
+    appendText(logFile, `${new Date().toISOString().replace('T', ' ').slice(0, 23)} - INFO - NEURAL-ENGINE--EXAMPLES - ${line}\n`);
   };
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { EngineError, saveFile } from '@neural-engine/core';
 import { load, locate } from '@neural-engine/engine';
@@ -6,10 +6,14 @@ import { measureInProcess } from '../bench/in-process';
 import { vocabularyOf } from '../bench/vocabulary';
 import { evaluate } from '../evaluate';
 import { benchFeeds } from '../feeds';
+import { makeFolder } from '../files';
 import { writeNpy } from '../npz';
 import { Forms } from '../precision';
 import { readEnvironment } from './environment';
 import { lineLogger, performanceLines } from './report-lines';
+
+/** Where the original's launcher looks for latencies. */
+const LATENCIES = 'all_latency';
 
 /** The flags of the original's `run_executor.py`, with its defaults. */
 export interface ExecutorOptions {
@@ -34,9 +38,12 @@ export async function runExecutor(options: ExecutorOptions): Promise<void> {
     throw new EngineError('E_USAGE', 'usage', `--mode=${options.mode}: expected accuracy or performance`);
   if (options.warmUp >= options.iteration)
     throw new EngineError('E_USAGE', 'usage', `--warm_up=${options.warmUp} leaves none of the ${options.iteration} iterations to measure`);
-  await using forms = new Forms(checkedModel(options.inputModel));
+  const model = checkedModel(options.inputModel);
+  const line = lineLogger(options.logFile);
+  if (options.mode === 'performance') makeFolder(LATENCIES);
+  await using forms = new Forms(model);
   const path = await forms.path(options.dynamicQuantize ? 'dynamic-int8' : 'as stored');
-  await (options.mode === 'accuracy' ? accuracy(path, options) : performance(path, options));
+  await (options.mode === 'accuracy' ? accuracy(path, options, line) : performance(path, options, line));
 }
 
 /** A folder must hold one .yaml and one .bin and nothing that could be meant instead. */
@@ -49,9 +56,8 @@ function checkedModel(path: string): string {
   return path;
 }
 
-async function performance(path: string, options: ExecutorOptions): Promise<void> {
+async function performance(path: string, options: ExecutorOptions, line: (text: string) => void): Promise<void> {
   const { batchSize: batch, seqLen, warmUp, iteration } = options;
-  const line = lineLogger(options.logFile);
   const { threads } = readEnvironment();
   const model = await load(path);
   line('Start executor ......');
@@ -65,16 +71,14 @@ async function performance(path: string, options: ExecutorOptions): Promise<void
 
 const defaultThreads = async (): Promise<number> => (await import('@neural-engine/kernels')).isa().defaultThreads;
 
-/** Milliseconds a sample of each iteration, where the original's launcher looks for them. */
+/** Milliseconds a sample of each iteration. */
 async function keepLatencies(logFile: string, latenciesMs: readonly number[], batch: number): Promise<void> {
-  mkdirSync('all_latency', { recursive: true });
   const data = Float64Array.from(latenciesMs, (value) => value / batch);
   // As there, a later run replaces what an earlier one left.
-  await saveFile(join('all_latency', `${basename(logFile)}.npy`), writeNpy({ dtype: 'f64', dims: [data.length], data }), { force: true });
+  await saveFile(join(LATENCIES, `${basename(logFile)}.npy`), writeNpy({ dtype: 'f64', dims: [data.length], data }), { force: true });
 }
 
-async function accuracy(path: string, options: ExecutorOptions): Promise<void> {
-  const line = lineLogger(options.logFile);
+async function accuracy(path: string, options: ExecutorOptions, line: (text: string) => void): Promise<void> {
   const { threads } = readEnvironment();
   line('Load dataset ......');
   const data = dataFile(options.dataDir);

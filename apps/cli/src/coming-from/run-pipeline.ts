@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EngineError, saveFile } from '@neural-engine/core';
 import { demoModelPath } from '@neural-engine/demo-model';
@@ -7,6 +7,7 @@ import { isa } from '@neural-engine/kernels';
 import { type Precision, requirePrecision } from '@neural-engine/quantizer';
 import { measureProcesses } from '../bench/processes';
 import { vocabularyOf } from '../bench/vocabulary';
+import { appendText, makeFolder, readBytes } from '../files';
 import { Forms } from '../precision';
 import { quantizeToOnnx } from '../quantize/quantize-onnx';
 import { performanceLines } from './report-lines';
@@ -42,8 +43,8 @@ export async function runOriginalPipeline(options: OriginalPipelineOptions): Pro
   if (!['accuracy', 'latency', 'throughput'].includes(options.mode))
     throw new EngineError('E_USAGE', 'usage', `--mode=${options.mode}: expected accuracy, latency or throughput`);
   const precision = requirePrecision(options.precision.replace('_', '-'), '--precision');
+  makeFolder(options.output);
   const model = await prepared(precision, options);
-  mkdirSync(options.output, { recursive: true });
   const stem = join(options.output, options.logName);
   const dynamic = precision === 'dynamic-int8';
   if (options.mode === 'throughput') {
@@ -101,18 +102,18 @@ async function sourceOf(model: string | undefined): Promise<string> {
       { where: model },
     );
   await keepBeside(demoModelPath());
-  await saveFile(FP32, readFileSync(demoModelPath()));
+  await saveFile(FP32, await readBytes(demoModelPath()));
   process.stderr.write(`${FP32} is a copy of the embedded model\n`);
   return FP32;
 }
 
 /** Makes the folder, with the tokenizer that lies beside a model unless it has one, because the next commands look for it there. */
 async function keepBeside(model: string): Promise<void> {
-  mkdirSync(FOLDER, { recursive: true });
+  makeFolder(FOLDER);
   if (TOKENIZER_FILES.some((name) => existsSync(join(FOLDER, name)))) return;
   for (const name of COMPANIONS) {
     const [from, to] = [join(dirname(model), name), join(FOLDER, name)];
-    if (existsSync(from) && !existsSync(to)) await saveFile(to, readFileSync(from));
+    if (existsSync(from) && !existsSync(to)) await saveFile(to, await readBytes(from));
   }
 }
 
@@ -126,7 +127,7 @@ async function throughput(model: string, stem: string, options: OriginalPipeline
   const { threads } = placements[0]!;
   // Numbered by the first core of each, as there.
   const logOf = (j: number): string => `${stem}-throughput-${cores}-${threads}-${j * threads}.log`;
-  for (const j of placements.keys()) writeFileSync(logOf(j), '');
+  for (const j of placements.keys()) await saveFile(logOf(j), '', { force: true });
   const loaded = await load(model); // packs once, so that the processes only map
   const { packedFile } = loaded;
   const vocabulary = vocabularyOf(loaded);
@@ -141,7 +142,7 @@ async function throughput(model: string, stem: string, options: OriginalPipeline
   let total = 0;
   for (const [j, { times }] of outcome.entries()) {
     const lines = performanceLines(times.latenciesMs, batch, seqLen);
-    appendFileSync(logOf(j), `${lines.join('\n')}\n`);
+    appendText(logOf(j), `${lines.join('\n')}\n`);
     total += (times.latenciesMs.length * batch * 1000) / times.elapsedMs;
     say(`Process ${j} on cores ${coresOf(placements[j]!)} succeeded with exit code 0: ${lines.at(-1)}`, logOf(j));
   }
@@ -153,5 +154,5 @@ const coresOf = ({ cores, threads }: Placement): string => (cores.length > 0 ? c
 
 function say(line: string, logFile: string): void {
   process.stdout.write(`${line}\n`);
-  appendFileSync(logFile, `${line}\n`);
+  appendText(logFile, `${line}\n`);
 }

@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { text as readStream } from 'node:stream/consumers';
-import { EngineError } from '@neural-engine/core';
 import type { Command } from 'commander';
 import { consoleIo, positiveInteger } from '../context';
 import { EMBEDDINGS_OPTION, embeddingsOf } from '../embeddings';
+import { readText } from '../files';
 import { modelPath } from '../model-argument';
 
 interface Flags {
@@ -30,7 +29,7 @@ export function registerAnswer(program: Command): void {
       const threads = flags.threads === undefined ? undefined : positiveInteger('--threads', flags.threads, 1024);
       const how = embeddingsOf(flags.embeddings);
       const { load, pipeline } = await import('@neural-engine/engine');
-      const context = flags.context === '-' ? await readStream(process.stdin) : await readContext(flags.context);
+      const context = flags.context === '-' ? await readStream(process.stdin) : await readText(flags.context);
       const loaded = await load(modelPath(model), how);
       const qa = await pipeline('question-answering', loaded, {
         ...(flags.tokenizer ? { tokenizer: flags.tokenizer } : {}),
@@ -46,12 +45,4 @@ export function registerAnswer(program: Command): void {
         consoleIo.out(`${answer}\n  score ${score.toFixed(4)}, characters ${start}–${end}\n`);
       consoleIo.err(`${milliseconds.toFixed(1)} ms\n`);
     });
-}
-
-async function readContext(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new EngineError('E_NOT_FOUND', 'read', `the text "${path}" cannot be read`, { where: path, cause });
-  }
 }

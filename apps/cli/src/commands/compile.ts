@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { consoleIo } from '../context';
+import { readText } from '../files';
 import { modelPath } from '../model-argument';
 import { Outputs } from '../outputs';
 import { ROUNDING_OPTION, roundingOf } from '../rounding';
@@ -28,7 +28,7 @@ export function registerCompile(program: Command): void {
       const wanted = { flag: '--output', path: flags.output, kind: 'folder' } as const;
       using outputs = await Outputs.claim([wanted], [modelPath(model), flags.patternSwitch], flags.force);
       const told = explainer();
-      const parsed = flags.patternSwitch ? parsePatternSwitch(await readFile(flags.patternSwitch, 'utf8')) : undefined;
+      const parsed = flags.patternSwitch ? parsePatternSwitch(await readText(flags.patternSwitch)) : undefined;
       for (const warning of parsed?.warnings ?? []) consoleIo.err(`${warning}\n`);
       const graph = await compileModel(modelPath(model), {
         explain: told.explain,

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { EngineError } from '@neural-engine/core';
 import type { Graph } from '@neural-engine/ir';
 import {
@@ -11,6 +10,7 @@ import {
   type Recipe,
   select,
 } from '@neural-engine/quantizer';
+import { readText } from '../files';
 
 export interface RecipeFlags {
   readonly recipe?: string;
@@ -24,7 +24,7 @@ export interface RecipeFlags {
 
 /** What the flags and the recipe file say; flags win. @throws {EngineError} E_USAGE, E_NOT_FOUND, E_PARSE. */
 export async function recipeOf(flags: RecipeFlags): Promise<Recipe> {
-  const file = flags.recipe === undefined ? {} : parseRecipe(await readRecipe(flags.recipe), flags.recipe);
+  const file = flags.recipe === undefined ? {} : parseRecipe(await readText(flags.recipe), flags.recipe);
   const method = flags.method === undefined ? undefined : CALIBRATION_METHODS.find((name) => name === flags.method);
   if (flags.method !== undefined && method === undefined)
     throw new EngineError('E_USAGE', 'usage', `--method ${flags.method}: expected one of ${CALIBRATION_METHODS.join(', ')}`);
@@ -37,12 +37,6 @@ export async function recipeOf(flags: RecipeFlags): Promise<Recipe> {
     ...(flags.heads ? { heads: true } : {}),
     ...(flags.keep ? { keep: flags.keep.split(',') } : {}),
   };
-}
-
-async function readRecipe(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new EngineError('E_NOT_FOUND', 'read', `"${path}" cannot be read`, { where: path, cause });
-  });
 }
 
 function percentileOf(text: string): number {

@@ -1,5 +1,4 @@
 import { readdirSync, realpathSync, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EngineError } from '@neural-engine/core';
 import { embeddingRows } from '@neural-engine/engine';
@@ -7,6 +6,7 @@ import { readTexts } from '@neural-engine/evaluation';
 import type { Graph } from '@neural-engine/ir';
 import type { Sample } from '@neural-engine/quantizer';
 import { type Encoding, lengthBatches, type Tokenizer } from '@neural-engine/text';
+import { readBytes } from '../files';
 import { readNpz } from '../npz';
 
 export interface SampleSet {
@@ -38,7 +38,7 @@ export async function readSamples(
   if (files) {
     if (files.length === 0) throw new EngineError('E_DATASET', 'quantize', `"${path}" holds no .npz file`, { where: path });
     const runs: Sample[] = [];
-    for (const file of files) runs.push(Object.fromEntries(readNpz(await readFile(file))));
+    for (const file of files) runs.push(Object.fromEntries(readNpz(await readBytes(file))));
     return { runs, count: runs.length, skipped: 0 };
   }
   const { examples, skipped } = await readTexts(path, { onError: options.onError });

@@ -171,7 +171,7 @@ export interface TimeOptions {
 
 /** The speed of one instruction on registers. */
 export interface InstructionRate {
-  /** As the assembler spells it, with its registers' width: `vpdpbusd zmm`, `vpmaddwd ymm` (with its additions), `vfmadd231ps ymm`. */
+  /** As the assembler spells it, with its registers' width: `vpdpbusd zmm`, `vpmaddwd ymm` (with its additions), `tdpbusd tmm` (with its loads). */
   readonly instruction: string;
   /** 10⁹ multiply-adds a second on one core. */
   readonly gmacs: number;

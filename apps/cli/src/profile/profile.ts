@@ -1,5 +1,5 @@
 import type { Feeds, LoadedModel, Session } from '@neural-engine/engine';
-import { type InstructionRate, instructionRates, isa } from '@neural-engine/kernels';
+import { type InstructionRate, instructionRates, isa, rateOfKernel } from '@neural-engine/kernels';
 import type { Profiled } from '@neural-engine/runtime';
 import { vocabularyOf } from '../bench/vocabulary';
 import { benchFeeds } from '../feeds';
@@ -92,32 +92,15 @@ function medianRows(runs: readonly Profiled[]): LayerTime[] {
   return times[0]!.map((first, i) => ({ ...first, ms: median(times.map((each) => each[i]!.ms)) }));
 }
 
-/** Which instruction a kernel's multiply-adds are. */
-const INSTRUCTIONS: readonly [RegExp, readonly string[]][] = [
-  [/u8s8|_i8/, ['tdpbusd', 'vpdpbusd zmm', 'vpdpbusd ymm', 'vpmaddwd ymm']],
-  [/avx512_bf16|amx_bf16/, ['tdpbf16ps', 'vdpbf16ps zmm']],
-  // bf16 on other CPUs is widened and multiplied as f32.
-  [/f32|bf16|^attention/, ['vfmadd231ps zmm', 'vfmadd231ps ymm']],
-];
-
-/** The rate of the instruction that this kernel uses: tiles for those that are named after them. */
-function rateFor(kernel: string, rates: readonly InstructionRate[]): number | undefined {
-  const names = INSTRUCTIONS.find(([pattern]) => pattern.test(kernel))?.[1] ?? [];
-  const fitting = names.filter((name) => !(name.startsWith('tdp') && !kernel.includes('amx')));
-  for (const name of fitting) {
-    const rate = rates.find(({ instruction }) => instruction.startsWith(name));
-    if (rate) return rate.gmacs;
-  }
-  return undefined;
-}
-
 function rowOf({ layer, steps, ms }: LayerTime, work: LayerWork | undefined, rates: readonly InstructionRate[], threads: number): Row {
   const choice = work?.choice;
   const kernel = work?.kernel ?? choice?.kernel ?? work?.op ?? steps.join('+');
   const isSparse = choice?.sparse ?? false;
   const gmacs = work && work.megaMacs > 0 ? work.megaMacs / ms : null;
-  const executed = gmacs === null ? null : gmacs * (isSparse ? 1 - choice!.zeroRatio : 1);
-  const rate = rateFor(kernel, rates);
+  // Tiles multiply by the zeros too: their sparse weights are only stored without them.
+  const skips = isSparse && !kernel.endsWith('_amx');
+  const executed = gmacs === null ? null : gmacs * (skips ? 1 - choice!.zeroRatio : 1);
+  const rate = rateOfKernel(kernel, rates)?.gmacs;
   return {
     layer,
     kernel,

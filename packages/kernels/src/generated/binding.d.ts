@@ -143,7 +143,7 @@ export interface Extent {
   nonFinite: number
 }
 
-/** The speed of one instruction on registers. */
+/** The speed of one instruction on registers, for tiles with a load from L1 for each product. */
 export interface InstructionRate {
   /** As the assembler spells it, with the width of its registers. */
   instruction: string

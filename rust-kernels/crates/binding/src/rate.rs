@@ -4,7 +4,7 @@ use crate::error::{Result, guard};
 use napi_derive::napi;
 use neural_engine_isa::rate;
 
-/// The speed of one instruction on registers.
+/// The speed of one instruction on registers, for tiles with a load from L1 for each product.
 #[napi(object)]
 pub struct InstructionRate {
     /// As the assembler spells it, with the width of its registers.
@@ -23,10 +23,12 @@ type Measure = fn() -> Option<f64>;
 #[napi(catch_unwind)]
 pub fn instruction_rates() -> Result<Vec<InstructionRate>> {
     guard(|| {
-        let measures: [(&str, Measure); 6] = [
+        let measures: [(&str, Measure); 8] = [
+            ("tdpbusd tmm", rate::tdpbusd_from_l1),
             ("vpdpbusd zmm", rate::vpdpbusd512),
             ("vpdpbusd ymm", rate::vpdpbusd256),
             ("vpmaddwd ymm", rate::vpmaddwd256),
+            ("tdpbf16ps tmm", rate::tdpbf16ps_from_l1),
             ("vdpbf16ps zmm", rate::vdpbf16ps512),
             ("vfmadd231ps zmm", rate::fma512),
             ("vfmadd231ps ymm", rate::fma256),

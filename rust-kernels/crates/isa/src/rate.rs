@@ -130,51 +130,66 @@ rate!(
     vdpbf16ps512, "avx512bf16", 32.0, "vdpbf16ps", "zmm"
 );
 
-/// 10⁹ u8 × s8 multiply-adds a second by tile products whose operands come from L1, a load for each product, as a kernel with four
-/// accumulators has it; None without AMX. Not to be called while this thread has tiles of its own.
-pub fn tiles_from_l1() -> Option<f64> {
-    crate::Isa::best().amx()?;
-    #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
-    {
-        #[repr(C, align(64))]
-        struct Lines([u8; 16 << 10]);
-        const LOOPS: u64 = 1000;
-        let data = Lines([0; 16 << 10]);
-        let mut config = Lines([0; 16 << 10]);
-        config.0[0] = 1;
-        (0..8).for_each(|tile| (config.0[16 + 2 * tile], config.0[48 + tile]) = (64, 16));
-        let seconds = fastest(Duration::from_millis(40), || {
-            // SAFETY: the token says that there are tiles and that this process may use them; the loop reads 16 KB of `data`.
-            unsafe {
-                std::arch::asm!(
-                    "ldtilecfg [{config}]",
-                    "2:",
-                    "mov {at}, {data}",
-                    "lea {end}, [{data} + 16384]",
-                    "3:",
-                    "tileloadd tmm4, [{at} + {stride}]",
-                    "tileloadd tmm5, [{at} + {stride} + 1024]",
-                    "tileloadd tmm6, [{at} + {stride} + 2048]",
-                    "tileloadd tmm7, [{at} + {stride} + 3072]",
-                    "tdpbsud tmm0, tmm4, tmm6",
-                    "tdpbsud tmm1, tmm4, tmm7",
-                    "tdpbsud tmm2, tmm5, tmm6",
-                    "tdpbsud tmm3, tmm5, tmm7",
-                    "add {at}, 4096",
-                    "cmp {at}, {end}",
-                    "jb 3b",
-                    "dec {n}", "jnz 2b",
-                    "tilerelease",
-                    config = in(reg) &config, data = in(reg) &data, stride = in(reg) 64usize, n = inout(reg) LOOPS => _,
-                    at = out(reg) _, end = out(reg) _,
-                );
+macro_rules! tile_rate {
+    ($(#[$doc:meta])* $name:ident, $op:literal, $depth:literal) => {
+        $(#[$doc])*
+        ///
+        /// Operands come from L1, a load for each product, as a kernel with four accumulators has it. Not to be called while this thread
+        /// has tiles of its own.
+        pub fn $name() -> Option<f64> {
+            crate::Isa::best().amx()?;
+            #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
+            {
+                #[repr(C, align(64))]
+                struct Lines([u8; 16 << 10]);
+                const LOOPS: u64 = 1000;
+                let data = Lines([0; 16 << 10]);
+                let mut config = Lines([0; 16 << 10]);
+                config.0[0] = 1;
+                (0..8).for_each(|tile| (config.0[16 + 2 * tile], config.0[48 + tile]) = (64, 16));
+                let seconds = fastest(Duration::from_millis(40), || {
+                    // SAFETY: the token says that there are tiles and that this process may use them; the loop reads 16 KB of `data`.
+                    unsafe {
+                        std::arch::asm!(
+                            "ldtilecfg [{config}]",
+                            "2:",
+                            "mov {at}, {data}",
+                            "lea {end}, [{data} + 16384]",
+                            "3:",
+                            "tileloadd tmm4, [{at} + {stride}]",
+                            "tileloadd tmm5, [{at} + {stride} + 1024]",
+                            "tileloadd tmm6, [{at} + {stride} + 2048]",
+                            "tileloadd tmm7, [{at} + {stride} + 3072]",
+                            concat!($op, " tmm0, tmm4, tmm6"),
+                            concat!($op, " tmm1, tmm4, tmm7"),
+                            concat!($op, " tmm2, tmm5, tmm6"),
+                            concat!($op, " tmm3, tmm5, tmm7"),
+                            "add {at}, 4096",
+                            "cmp {at}, {end}",
+                            "jb 3b",
+                            "dec {n}", "jnz 2b",
+                            "tilerelease",
+                            config = in(reg) &config, data = in(reg) &data, stride = in(reg) 64usize, n = inout(reg) LOOPS => _,
+                            at = out(reg) _, end = out(reg) _,
+                        );
+                    }
+                });
+                Some((LOOPS * 4 * 4 * 16 * 16 * $depth) as f64 / seconds / 1e9)
             }
-        });
-        Some((LOOPS * 4 * 4 * 16 * 16 * 64) as f64 / seconds / 1e9)
-    }
-    #[cfg(any(not(target_arch = "x86_64"), ne_portable))]
-    None
+            #[cfg(any(not(target_arch = "x86_64"), ne_portable))]
+            None
+        }
+    };
 }
+
+tile_rate!(
+    /// 10⁹ u8 × s8 multiply-adds a second by tile products (`tdpbusd` and its mirrored form have one rate); None without AMX.
+    tdpbusd_from_l1, "tdpbsud", 64
+);
+tile_rate!(
+    /// 10⁹ bf16 multiply-adds a second by tile products; None without AMX.
+    tdpbf16ps_from_l1, "tdpbf16ps", 32
+);
 
 #[cfg(test)]
 mod tests {
@@ -182,8 +197,9 @@ mod tests {
 
     #[test]
     fn a_rate_is_that_of_a_real_cpu() {
-        for rate in [fma256(), fma512(), vpdpbusd512(), vpdpbusd256(), vpmaddwd256(), vdpbf16ps512(), tiles_from_l1()].into_iter().flatten()
-        {
+        let bytes = [vpdpbusd512(), vpdpbusd256(), vpmaddwd256(), tdpbusd_from_l1()];
+        let floats = [fma256(), fma512(), vdpbf16ps512(), tdpbf16ps_from_l1()];
+        for rate in bytes.into_iter().chain(floats).flatten() {
             assert!((1.0..10_000.0).contains(&rate), "{rate}");
         }
     }

@@ -39,6 +39,19 @@ function chosenSections(): readonly SectionSpec[] {
   return SECTIONS.filter(({ onDemand }) => !onDemand);
 }
 
+/** What one process of a section measured. One that fails has a row that says so, and the others still run. */
+async function tried(spec: SectionSpec, run: number, folder: string): Promise<Section[]> {
+  try {
+    return await runInChild(spec, run, { folder, quick: values.quick });
+  } catch (error) {
+    if (!EngineError.isInstance(error)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+    const part = spec.runs.length > 1 ? `, part ${run + 1} of ${spec.runs.length}` : '';
+    return [{ title: `${spec.name}${part}`, rows: [{ what: spec.about, measured: null, unit: '', detail: error.message }] }];
+  }
+}
+
 async function main(): Promise<void> {
   if (values.help) {
     process.stdout.write(HELP);
@@ -51,7 +64,7 @@ async function main(): Promise<void> {
   try {
     for (const [i, spec] of chosen.entries()) {
       process.stderr.write(`${spec.name} (${i + 1} of ${chosen.length}): ${spec.about}\n`);
-      for (let run = 0; run < spec.runs.length; run++) sections.push(...(await runInChild(spec, run, { folder, quick: values.quick })));
+      for (let run = 0; run < spec.runs.length; run++) sections.push(...(await tried(spec, run, folder)));
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -33,6 +33,16 @@ export class Models {
     return this.int8('base-80-int8', onnx, [tokenFeeds({ batch: 1, seqLen: 128 }), tokenFeeds({ batch: 1, seqLen: 96 })]);
   }
 
+  /** The same in bf16. */
+  baseBf16(): Promise<string> {
+    return this.without('bf16');
+  }
+
+  /** The same, dynamic int8. */
+  baseDynamic(): Promise<string> {
+    return this.without('dynamic-int8');
+  }
+
   /** Only the layers of it, static int8, with this share of zeros. */
   async bodyInt8(sparsity: number): Promise<string> {
     const { vocabulary: _, positions: __, ...shape } = BASE;
@@ -46,6 +56,13 @@ export class Models {
   /** The embedded model, static int8. */
   demoInt8(): Promise<string> {
     return this.int8('demo-int8', demoModelPath(), [tokenFeeds({ batch: 1, seqLen: 128 }), tokenFeeds({ batch: 1, seqLen: 96 })]);
+  }
+
+  /** The base model in a precision that needs no calibration. */
+  private async without(precision: 'bf16' | 'dynamic-int8'): Promise<string> {
+    const path = join(this.folder, `base-80-${precision}`);
+    if (!existsSync(path)) await writeIr((await quantize(await compileModel(await this.baseOnnx()), { precision })).graph, path);
+    return path;
   }
 
   private async int8(name: string, source: string | Uint8Array, samples: Record<string, Tensor>[]): Promise<string> {

@@ -28,7 +28,8 @@ interface Ours {
 /** Whole int8 encoders against the better of ONNX Runtime's two int8 graphs of the same shape. */
 const against = (threads: number) =>
   async function bodies({ quick, models, step }: Context): Promise<Section[]> {
-    const open = async (path: string): Promise<Session> => (await load(path, { cache: models.cache })).session({ threads });
+    const open = async (path: string, sparse: 'auto' | 'never' = 'auto'): Promise<Session> =>
+      (await load(path, { sparse, cache: models.cache })).session({ threads });
     const suites = [
       {
         title: 'DistilBERT-base body (6 layers, width 768), int8',
@@ -45,6 +46,12 @@ const against = (threads: number) =>
             session: await open(await models.bodyInt8(0.9)),
             feeds: (shape) => bodyFeeds(shape, BASE.hidden),
             figure: 'body90',
+          },
+          {
+            name: 'dense kernels',
+            session: await open(await models.bodyInt8(0.8), 'never'),
+            feeds: (shape) => bodyFeeds(shape, BASE.hidden),
+            figure: 'dense',
           },
         ],
       },

@@ -5,10 +5,11 @@ import { chart } from './chart';
 import { costsSection } from './costs';
 import { fp32 } from './fp32';
 import { instancesSection } from './instances';
-import { kernels } from './kernels';
+import { kernels } from './kernels/index';
 import { memorySection } from './memory';
 import { peersSection } from './peers';
 import { poolSection } from './pool';
+import { precisionsSection } from './precisions';
 import { profileSection } from './profile';
 import { scalingSection } from './scaling';
 
@@ -20,6 +21,7 @@ export const SECTIONS: readonly SectionSpec[] = [
   profileSection,
   scalingSection,
   fp32,
+  precisionsSection,
   costsSection,
   memorySection,
   instancesSection,

@@ -37,6 +37,9 @@ export async function run(
   };
   const interrupt = () => kill('SIGINT');
   process.once('SIGINT', interrupt);
+  // Steps that run beside one that fails end with it.
+  const abandon = () => kill('SIGKILL');
+  process.once('exit', abandon);
   let output = '';
   for (const stream of keep ? [child.stdout, child.stderr] : []) stream.setEncoding('utf8').on('data', (text) => (output += text));
   let timedOut = false;
@@ -53,6 +56,7 @@ export async function run(
   });
   clearTimeout(timer);
   process.removeListener('SIGINT', interrupt);
+  process.removeListener('exit', abandon);
   const failed = status !== 0;
   if (failed && keep) process.stderr.write(output);
   if (timedOut) process.stderr.write(`${title}: ended after ${minutes} minutes\n`);

@@ -90,7 +90,9 @@ describe('Pool', () => {
     }, 0);
     const outcomes = await Promise.allSettled([running, waiting]);
     expect(outcomes.map((outcome) => outcome.status === 'rejected' && outcome.reason.code)).toEqual(['E_DEADLINE', 'E_DEADLINE']);
-    expect(one.statistics).toMatchObject({ answered: 1, expired: 2, batches: 2, queued: 0 });
+    expect(one.statistics).toMatchObject({ answered: 1, expired: 2, queued: 0 });
+    // The one that waited was never begun; on a busy machine the other may not have been either.
+    expect(one.statistics.batches).toBeLessThanOrEqual(2);
     await one.run(feedsOf(1, 1));
   });
 

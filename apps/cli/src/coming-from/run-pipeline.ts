@@ -1,9 +1,11 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EngineError, saveFile } from '@neural-engine/core';
 import { demoModelPath } from '@neural-engine/demo-model';
 import { load, type Placement, placeInstances } from '@neural-engine/engine';
 import { isa } from '@neural-engine/kernels';
+import { readModel } from '@neural-engine/onnx';
 import { type Precision, requirePrecision } from '@neural-engine/quantizer';
 import { measureProcesses } from '../bench/processes';
 import { vocabularyOf } from '../bench/vocabulary';
@@ -45,6 +47,7 @@ export async function runOriginalPipeline(options: OriginalPipelineOptions): Pro
   const precision = requirePrecision(options.precision.replace('_', '-'), '--precision');
   makeFolder(options.output);
   const model = await prepared(precision, options);
+  process.stderr.write(`running ${model}\n`);
   const stem = join(options.output, options.logName);
   const dynamic = precision === 'dynamic-int8';
   if (options.mode === 'throughput') {
@@ -71,17 +74,37 @@ export async function runOriginalPipeline(options: OriginalPipelineOptions): Pro
 /**
  * The precision's ONNX file, made now from the fp32 model where it is not there. Ranges of dynamic_int8 are found at run time: it starts from
  * the fp32 file, as there.
+ *
+ * @throws {EngineError} E_USAGE the file that is there was not made from the model that is named.
  */
 async function prepared(precision: Precision, { precision: name, model }: OriginalPipelineOptions): Promise<string> {
-  const stored = precision === 'dynamic-int8' ? 'fp32' : name;
-  const output = join(FOLDER, `${stored}-model.onnx`);
-  if (existsSync(output)) return output;
+  const output = join(FOLDER, `${name}-model.onnx`);
+  if (precision === 'fp32' || precision === 'dynamic-int8') return sourceOf(model);
+  if (existsSync(output)) {
+    if (model !== undefined && existsSync(model)) await refuseOther(output, model);
+    return output;
+  }
   const fp32 = await sourceOf(model);
-  if (stored === 'fp32') return fp32;
   await keepBeside(fp32);
-  await quantizeToOnnx(fp32, { precision, samples: '512', attention: precision === 'int8', output });
+  const metadata = new Map([[MADE_FROM, digestOf(await readBytes(fp32))]]);
+  await quantizeToOnnx(fp32, { precision, samples: '512', attention: precision === 'int8', output, metadata });
   process.stderr.write(`${name} is prepared in ${output}\n`);
   return output;
+}
+
+/** In the metadata of a prepared file: the digest of the file that it was made from. */
+const MADE_FROM = 'neural_engine.made_from';
+
+const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+async function refuseOther(prepared: string, model: string): Promise<void> {
+  const { metadata } = await readModel(prepared);
+  if (metadata.get(MADE_FROM) === digestOf(await readBytes(model))) return;
+  throw new EngineError(
+    'E_USAGE',
+    'usage',
+    `--model=${model}: ${prepared} was not made from it; remove that file, or leave --model out to run it`,
+  );
 }
 
 /**

@@ -17,6 +17,8 @@ import { recipeOf } from './recipe-flags';
 export interface OnnxFlags {
   /** Static int8: Q/DQ pairs around the products of attention too. */
   readonly attention?: boolean;
+  /** Put into the file, for programs that look after it. */
+  readonly metadata?: ReadonlyMap<string, string>;
 }
 
 /**
@@ -47,6 +49,7 @@ export async function quantizeToOnnx(
   const { model, products, attentions, left } = ranges
     ? qdqOnnx(source, ranges, { recipe, attention: flags.attention ?? false })
     : await quantizeOnnx(source, { precision, recipe });
+  for (const [key, value] of flags.metadata ?? []) model.metadata.set(key, value);
   await writeModel(model, flags.output, outputs.how(flags.output));
   await outputs.save(flags.saveRecipe, () => printRecipe(recipe));
   const lost = left.map((where) => ({ where, message: 'stays f32: its form in the file is not known' }));

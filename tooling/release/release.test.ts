@@ -136,7 +136,7 @@ describe('on processors with fewer instructions', () => {
   it.skipIf(!emulator).each([
     ['Haswell', 'AVX-512', 'avx2'],
     ['Nehalem', 'AVX2', 'scalar'],
-  ])('a %s, without %s, kernels and engine answer', async (cpu, _, tier) => {
+  ])('I1, I2: a %s, without %s, kernels and engine answer', async (cpu, _, tier) => {
     const run = (short: string) =>
       release.run(join(release.folder, 'projects', `npm-${short}`), 'qemu-x86_64', '-cpu', cpu, process.execPath, 'use.mjs');
     expect(await run('kernels')).toMatch(new RegExp(`^${tier} 10,12,`));

@@ -1,4 +1,4 @@
-/** Bad inputs and events by their ids, in a few words. Each must have a test whose title begins with its id, or stand in {@link NOT_HERE}. */
+/** Bad inputs and events by their ids, in a few words. Each must have a test that begins with its id, or stand in {@link NOT_HERE}. */
 export const CASES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'Protobuf bytes': {
     P1: 'an empty file',
@@ -61,6 +61,44 @@ export const CASES: Readonly<Record<string, Readonly<Record<string, string>>>> =
     S8: 'memory that the system refuses',
     S9: 'views at the end of the address space',
   },
+  'conf.yaml of an IR': {
+    Y1: 'empty files, several documents, tabs, NUL',
+    Y2: 'thousands of nested brackets',
+    Y3: 'aliases',
+    Y4: 'merge keys',
+    Y5: 'keys that JavaScript objects have',
+    Y6: 'a key twice',
+    Y7: 'tags',
+    Y8: 'numbers that are none, or that a double cannot hold',
+    Y9: 'unknown fields, a future version',
+    Y10: 'operators that cannot be',
+    Y11: 'weights that lie elsewhere',
+    Y12: 'very many keys, very long texts',
+  },
+  'Weights of an IR, and packed weights': {
+    B1: 'files that are missing, empty or cut',
+    B2: 'bytes that belong to nothing',
+    B3: 'a flipped bit',
+    B4: 'weights of another model',
+    B5: 'a wrong header or version',
+    B6: 'offsets that no aligned load could read',
+    B7: 'ranges that overlap, wrap or lie outside',
+    B8: 'a file that is cut while it is mapped',
+    B9: 'a file that is replaced while it is mapped',
+    B10: 'a file that is overwritten in place',
+    B11: 'short reads, and reads that fail',
+    B12: 'folders, links and unreadable files in its place',
+  },
+  'Sparse weights and kernels': {
+    W1: 'inputs outside the weight',
+    W2: 'offsets that do not ascend or do not end with the groups',
+    W3: 'inputs out of order or twice',
+    W4: 'lengths that contradict the counts',
+    W5: 'no weight, full rows, more weights than can be counted',
+    W6: 'weights that are not finite',
+    W7: 'every size and tail, beside guarded pages',
+    W8: 'weights packed for another instruction set',
+  },
   'Quantisation and calibration': {
     Q1: 'NaN in activations',
     Q2: 'infinity in activations',
@@ -103,21 +141,73 @@ export const CASES: Readonly<Record<string, Readonly<Record<string, string>>>> =
     C6: 'control characters in names',
     C7: 'two runs to one output',
   },
+  'Requests to a server': { R: 'what a network client may send' },
+  Concurrency: {
+    K1: '64 runs at once',
+    K2: 'closing in the middle of a run, twice, and running after it',
+    K3: 'models loaded and dropped while others run',
+    K4: 'the main thread and eight workers',
+    K5: 'workers that are terminated in the middle of a run',
+    K6: 'a process that ends while threads compute',
+    K7: 'arrays that are changed, detached or shared during a run',
+    K8: 'arrays of another type or length, and objects that pose as arrays',
+    K9: 'a fork after loading',
+    K10: 'threads that cannot be had, one CPU',
+    K11: 'panics in native calls and threads',
+  },
+  Signals: {
+    G1: 'SIGTERM',
+    G2: 'SIGINT, and a second one',
+    G3: 'a signal while a file is written',
+    G4: 'SIGKILL',
+    G5: 'SIGKILL of the parent',
+    G6: 'SIGHUP; a process that is stopped and continued',
+  },
+  'File system and power': {
+    F1: 'a full disk',
+    F2: 'system calls that fail, each in turn',
+    F3: 'a failing sync',
+    F4: 'SIGKILL during a save',
+    F5: 'an end between any two calls of a save',
+    F6: 'the order of writes and renames, for a loss of power',
+    F7: 'what killed writers left; two writers',
+    F8: 'an output folder that vanishes',
+    F9: 'files that change without a change of their time',
+  },
+  'Shared weights': {
+    M1: 'the lock of a process that died',
+    M2: 'a segment of another engine under the same name',
+    M3: 'files that are cut, changed, or that others could write',
+    M4: 'a writer that died before it was done',
+    M5: 'no room',
+    M6: 'a mapping that is read-only',
+    M7: 'the last user killed',
+    M8: 'a process number that was given out again',
+  },
+  Processors: {
+    I1: 'AVX2 without AVX-512',
+    I2: 'no AVX2',
+    I3: 'AVX-512 without VNNI',
+    I4: 'instructions that the system does not allow',
+    I5: 'a lower tier that is asked for',
+    I6: 'weights packed on another processor',
+    I7: 'instructions that vanish after the start',
+    I8: 'a library for another platform or version',
+  },
+  Leaks: {
+    L1: 'very many runs',
+    L2: 'many sessions, closed or forgotten',
+  },
 };
 
-/** Events that are tested where they apply; an id without a test is not listed on the page. */
-export const EVENTS: Readonly<Record<string, string>> = {
-  B: 'weights that do not fit their IR',
-  F: 'file system and power',
-  G: 'signals',
-  K: 'concurrency',
-  L: 'leaks',
-  M: 'shared memory and locks',
-};
-
-/** Ids that no test title can begin with, and why. A path is that of a test in Rust. */
+/** Ids, or whole groups, that have no test, and why. */
 export const NOT_HERE: Readonly<Record<string, string>> = {
   D5: 'does not apply: nothing here reads images',
   S7: 'does not apply: no operator has a work space that its attributes size',
-  S9: 'rust-kernels/crates/runtime/src/shape.rs',
+  R: 'does not apply: there is no server; what a service hands on to `run` is tested with K7, K8, O9, S4 and S5',
+  K9: 'does not apply: Node starts processes anew and never forks itself',
+  M2: 'does not apply: weights are shared as files, and a file is named by what it was made of',
+  I3: 'not tested: no such processor is at hand; a tier is taken only where every feature that it needs is there',
+  I4: 'not tested: features are asked for through the standard library of Rust, which asks the system too',
+  I7: 'not defended against: what a processor can do is asked once',
 };

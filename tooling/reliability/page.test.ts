@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { root } from '../packaging/workspace';
@@ -20,10 +20,13 @@ describe('the page of bad inputs and events', () => {
     expect(missing).toEqual([]);
   });
 
-  it('gives no reason for what is tested, and names no file that is not there', () => {
-    for (const [id, reason] of Object.entries(NOT_HERE)) {
-      expect(tests.get(id) ?? []).toEqual([]);
-      if (reason.includes('/')) expect(existsSync(join(root, reason)), reason).toBe(true);
-    }
+  it('lists whatever a test begins with', () => {
+    const known = new Set(Object.values(CASES).flatMap((group) => Object.keys(group)));
+    expect([...tests.keys()].filter((id) => !known.has(id))).toEqual([]);
+  });
+
+  it('gives a reason for nothing that is tested, nor for what it does not list', () => {
+    const known = Object.values(CASES).flatMap((group) => Object.keys(group));
+    expect(Object.keys(NOT_HERE).filter((id) => tests.has(id) || !known.includes(id))).toEqual([]);
   });
 });

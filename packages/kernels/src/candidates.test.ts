@@ -55,7 +55,7 @@ it.each([
   expect(() => timeFormats(weight, { ...usual, ...options })).toThrow(expect.objectContaining({ code }));
 });
 
-it('packs weights for tiles again on a CPU that has none, and refuses to write them there', () => {
+it('I6, W8: packs weights for tiles again on a CPU that has none, and refuses to write them there', () => {
   const folder = mkdtempSync(join(tmpdir(), 'ne-tiles-'));
   try {
     const file = join(folder, 'tiles.neweights');

@@ -26,14 +26,14 @@ it('reports what this CPU and process have', () => {
   expect(platformTriple()).toContain(process.arch);
 });
 
-it('says what it tried and what to do when there is no library', () => {
+it('I8: says what it tried and what to do when there is no library', () => {
   const text = load({ NE_NATIVE_PATH: '/nowhere/none.node' });
   expect(text).toMatch(/^E_ISA no native kernels for .*Node/);
   expect(text).toContain('/nowhere/none.node');
   expect(text).toContain('NE_NATIVE_PATH names the library');
 });
 
-it('names both versions when package and library disagree', () => {
+it('I8: names both versions when package and library disagree', () => {
   const folder = mkdtempSync(join(tmpdir(), 'ne-load-'));
   const path = join(folder, 'other.cjs');
   writeFileSync(path, 'exports.abi = () => 999;');

@@ -25,7 +25,7 @@ function child(code: string, env: NodeJS.ProcessEnv = {}, prefix: string[] = [],
   });
 }
 
-it('keeps the exit code when the process ends with runs in flight', () => {
+it('K6: keeps the exit code when the process ends with runs in flight', () => {
   const busy =
     'const s = new ne.NativeSession({ threads: 2 }); const p = make(20_000, 2_000); for (let i = 0; i < 3; i++) run(s, p, 20_000).catch(() => {});';
   for (const [end, status] of [
@@ -48,7 +48,7 @@ it('lets the process end by itself: after the runs, without close, and with idle
   expect([status, stdout], stderr).toEqual([0, 'ran\n']);
 });
 
-it('works in the main thread and eight workers, and survives workers that are terminated in flight', () => {
+it('K4, K5: works in the main thread and eight workers, and survives workers that are terminated in flight', () => {
   const worker = `
     import { workerData, parentPort } from 'node:worker_threads';
     const { ne, t, tsx, busy } = workerData;
@@ -85,7 +85,7 @@ it('works in the main thread and eight workers, and survives workers that are te
   expect([status, signal, stdout], stderr).toEqual([0, null, '1 8\n']);
 });
 
-it('lets sessions be collected, closed or forgotten, and does not grow with runs', () => {
+it('L2: lets sessions be collected, closed or forgotten, and does not grow with runs', () => {
   const { status, stdout, stderr } = child(
     `
     const program = make(8, 1);
@@ -111,7 +111,7 @@ it('lets sessions be collected, closed or forgotten, and does not grow with runs
   expect([status, stdout], stderr).toEqual([0, 'true\ntrue\n']);
 });
 
-it('turns panics in calls and in pool threads into E_INTERNAL, and the next run is right', () => {
+it('K11: turns panics in calls and in pool threads into E_INTERNAL, and the next run is right', () => {
   const { status, signal, stdout, stderr } = child(
     `
     const program = make(300, 2);
@@ -130,14 +130,14 @@ it('turns panics in calls and in pool threads into E_INTERNAL, and the next run 
   expect(child('try { make(1, 1).native.plantPanic(-1) } catch (error) { console.log(error.code) }').stdout).toBe('E_USAGE\n');
 });
 
-it('runs on one CPU, with the number of threads it is told', () => {
+it('K10: runs on one CPU, with the number of threads it is told', () => {
   const code = 'const s = new ne.NativeSession({ threads: 64 }); await run(s, make(300, 2), 300); console.log(s.threads); await s.close();';
   const one = child(`console.log(ne.isa().defaultThreads, ne.isa().allowedCpus.length); ${code}`, {}, ['taskset', '-c', '0']);
   expect([one.status, one.stdout], one.stderr).toEqual([0, '1 1\n64\n']);
   expect(child('console.log(new ne.NativeSession().threads)', { NE_NUM_THREADS: '3' }).stdout).toBe('3\n');
 });
 
-it('runs with fewer threads, and fails with E_LIMIT only, where memory is short', () => {
+it('K10, S8: runs with fewer threads, and fails with E_LIMIT only, where memory is short', () => {
   const { status, stdout, stderr } = child(`
     import { execFileSync } from 'node:child_process';
     import { readFileSync } from 'node:fs';
@@ -155,7 +155,7 @@ it('runs with fewer threads, and fails with E_LIMIT only, where memory is short'
   expect([status, stdout], stderr).toEqual([0, 'true\nE_LIMIT\ndone\n']);
 });
 
-it('caps the tier at NE_MAX_CPU_ISA, with the same integer results on every tier', () => {
+it('I5: caps the tier at NE_MAX_CPU_ISA, with the same integer results on every tier', () => {
   const code = `
     const weight = Int8Array.from({ length: 64 * 100 }, (_, i) => (i % 3 ? 0 : (i * 37) % 256 - 128));
     const x = Uint8Array.from({ length: 100 * 70 }, (_, i) => (i * 91) % 256);

@@ -73,7 +73,7 @@ describe('a single product', () => {
     expect(refused(() => packDense(weight, { m: 1 << 16, k: 1 << 16 }))).toMatch(/^E_/);
   });
 
-  it('equals the plain sum for every small size and tail', () => {
+  it('W7: equals the plain sum for every small size and tail', () => {
     for (const [m, k, n] of [
       [4, 1, 1],
       [4, 2, 63],

@@ -64,7 +64,7 @@ describe('running', () => {
 });
 
 describe('inputs and outputs', () => {
-  it('takes a copy of inputs, so that later changes and detaching do not matter', async () => {
+  it('K7: takes a copy of inputs, so that later changes and detaching do not matter', async () => {
     const x = feed(3);
     const want = linearResult(x, matrix, bias);
     const [changed, detached] = [x.slice(), x.slice()];
@@ -77,7 +77,7 @@ describe('inputs and outputs', () => {
     expect(b).toEqual(want);
   });
 
-  it('reads a SharedArrayBuffer and a view into a larger buffer', async () => {
+  it('K7: reads a SharedArrayBuffer and a view into a larger buffer', async () => {
     const x = feed(4);
     const shared = new Float32Array(new SharedArrayBuffer(x.byteLength));
     shared.set(x);
@@ -90,7 +90,7 @@ describe('inputs and outputs', () => {
     }
   });
 
-  it('refuses what is no typed array of the right type and length, whatever it claims', async () => {
+  it('K8: refuses what is no typed array of the right type and length, whatever it claims', async () => {
     class Liar extends Float32Array {
       override get length(): number {
         return ROWS * K;
@@ -126,7 +126,7 @@ describe('inputs and outputs', () => {
     await runOnce(session);
   });
 
-  it('refuses an output that was detached while the run was going on', async () => {
+  it('K7: refuses an output that was detached while the run was going on', async () => {
     const y = new Float32Array(ROWS * M);
     const run = session.run(program, [feed(1)], [y]);
     detach(y);

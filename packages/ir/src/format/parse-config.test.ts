@@ -58,6 +58,11 @@ const broken: [string, string, string][] = [
     `${good}neural_engine:\n  format_version: 99\n  weights_digest: '${'0'.repeat(64)}'\n  weights_bytes: 16\n`,
     'E_UNSUPPORTED',
   ],
+  [
+    'Y11 a digest that leads elsewhere',
+    `${good}neural_engine:\n  format_version: 1\n  weights_digest: ../model\n  weights_bytes: 16\n`,
+    'E_IR',
+  ],
 ];
 
 describe('parseConfig', () => {

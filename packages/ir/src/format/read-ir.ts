@@ -97,7 +97,9 @@ async function readRegular(path: string, name: string, limit: number): Promise<U
     const bytes = new Uint8Array(stats.size);
     let at = 0;
     while (at < bytes.length) {
-      const { bytesRead } = await file.read(bytes, at, Math.min(bytes.length - at, 1 << 30), at);
+      const { bytesRead } = await file.read(bytes, at, Math.min(bytes.length - at, 1 << 30), at).catch((cause: NodeJS.ErrnoException) => {
+        throw new EngineError('E_IO', 'ir', `${name} cannot be read (${cause.code})`, { where: name, cause });
+      });
       if (bytesRead === 0) throw new EngineError('E_IO', 'ir', `${name} became shorter while it was read`, { where: name });
       at += bytesRead;
     }

@@ -45,6 +45,7 @@ mod tests {
         }
     }
 
+    /// S1, S9: sizes that wrap or lie at the end of the address space.
     #[test]
     fn products_that_wrap_are_limit_errors() {
         for dims in [vec![1 << 32, 1 << 32], vec![(1 << 63) + 2, 2], vec![1 << 20, 1 << 20, 1 << 24], vec![1; 17]] {

@@ -293,6 +293,7 @@ fn bf16_outputs_are_the_rounded_f32_outputs_after_the_activation() {
     }
 }
 
+/// W6: weights that are not finite.
 #[test]
 fn a_dense_product_keeps_nan_and_a_sparse_one_skips_zero_blocks() {
     let (m, k) = (4, 3);

@@ -99,6 +99,7 @@ fn sources_that_do_not_hold_what_is_said_are_refused() {
     }
 }
 
+/// M3: packed files that others could write, links and pipes.
 #[test]
 fn files_and_folders_are_private_and_links_pipes_and_writable_files_are_refused() {
     let folder = Folder::new("private");
@@ -119,6 +120,7 @@ fn files_and_folders_are_private_and_links_pipes_and_writable_files_are_refused(
     assert!(open(&folder.0.join("absent")).unwrap().is_none());
 }
 
+/// B1, B3, B5, M3: every length that is too short or too long, every byte, the header among them.
 #[test]
 fn every_cut_file_is_packed_again_and_every_changed_byte_is_refused() {
     let folder = Folder::new("damaged");
@@ -169,6 +171,7 @@ fn writing_replaces_the_old_file_and_leaves_nothing_else() {
     assert_eq!(names, [".ne-lock", "model.neweights"]);
 }
 
+/// M5: no room for the packed file.
 #[test]
 fn a_full_disk_is_told_as_such() {
     let full = Path::new("/dev/full");
@@ -183,6 +186,7 @@ fn a_full_disk_is_told_as_such() {
     assert!(matches!(unwritable.unwrap_err().code, ErrorCode::Io | ErrorCode::CantCreate));
 }
 
+/// M4: a writer that was killed before its file had its name.
 #[test]
 fn the_longest_unused_files_and_those_of_killed_writers_are_evicted() {
     let folder = Folder::new("evict");

@@ -43,6 +43,7 @@ fn a_dense_weight_is_laid_out_as_documented() {
     assert_eq!(bytes[80..96], [11, 12, 13, 14, 0, 0, 0, 0, 15, 0, 0, 0, 0, 0, 0, 0]);
 }
 
+/// W1, W2, W3, W4: inputs outside the weight or out of order, offsets and lengths that do not fit.
 #[test]
 fn broken_sparse_weights_are_refused_with_a_reason() {
     let (_, good) = sparse();
@@ -103,6 +104,7 @@ fn one_form_is_not_taken_for_the_other() {
     assert!(DenseU8S8::view(8, 8, &counted).is_err());
 }
 
+/// W5: more weights than the format can count.
 #[test]
 fn shapes_outside_the_limits_are_refused_before_anything_is_allocated() {
     for (m, k) in [(0, 4), (4, 0), (4, MAX_K + 1), (MAX_M + 4, 4), (usize::MAX, usize::MAX)] {

@@ -49,6 +49,7 @@ proptest! {
     }
 }
 
+/// W7: tails of every kind, at both ends of a guarded page.
 #[test]
 fn chosen_shapes_and_densities_match_the_dense_product() {
     let shapes = [(1, 1, 0), (4, 1, 100), (4, 4, 0), (8, 3, 50), (12, 5, 0), (24, 257, 80), (28, 64, 90), (13, 63, 0), (64, 129, 70)];
@@ -59,6 +60,7 @@ fn chosen_shapes_and_densities_match_the_dense_product() {
     }
 }
 
+/// W5: rows without a weight beside full ones.
 #[test]
 fn rows_of_zeros_and_full_rows_stand_side_by_side() {
     let mut case = Case::new(16, 37, 0, 1, false, 3);

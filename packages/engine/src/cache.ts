@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { EngineError } from '@neural-engine/core';
 import { ABI, isa } from '@neural-engine/kernels';
 import { type ModelOptions, tuningOf } from '@neural-engine/runtime';
@@ -28,32 +30,74 @@ export function cacheLimit(): number {
   return Number(given);
 }
 
-/** Raised when compiling or preparing changes what a packed file holds. */
-const COMPILER_FORM = 3;
+/** Packages whose code decides what a packed file holds. */
+const MAKERS = ['core', 'onnx', 'ir', 'compiler', 'sparsity', 'transpose', 'runtime', 'kernels', 'engine'];
+
+const builtAt = (file: string): string => {
+  const stats = statSync(file, { throwIfNoEntry: false });
+  return stats ? `${stats.size} ${stats.mtimeMs}` : '';
+};
+
+let made: string | undefined;
 
 /**
- * The packed file of model files under given options.
+ * Versions of the code that packs, so that what an older one packed is not taken for its own.
  *
- * Its name is made of each file's identity (device, inode, size, times) and of what its weights are packed for: the options, the tier, and
- * where ties are measured the CPU, which may choose otherwise than another of its tier. So a warm load reads none of the files; a copied or edited
- * file is simply packed anew.
+ * In a checkout versions stay while the code changes, and in a bundle there are none: there the time of the build tells.
  */
-export function packedFileFor(
-  files: readonly string[],
-  options: ModelOptions & { variant?: string },
-  directory = cacheDirectory(),
-): string | undefined {
-  if (!directory) return undefined;
+export function madeBy(): string {
+  made ??= [
+    ...MAKERS.map((name) => {
+      try {
+        const manifest = createRequire(import.meta.url).resolve(`@neural-engine/${name}/package.json`);
+        const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
+        return `${name} ${version} ${builtAt(join(dirname(manifest), 'dist', 'index.js'))}`;
+      } catch {
+        return `${name} bundled`;
+      }
+    }),
+    builtAt(fileURLToPath(import.meta.url)),
+  ].join();
+  return made;
+}
+
+/** What tells a file from others and from what it was before, without reading it: device, inode, size and times. */
+function identityOf(file: string): string {
+  const stats = statSync(file, { bigint: true, throwIfNoEntry: false });
+  return stats ? `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}` : 'absent';
+}
+
+/**
+ * What weights are packed from, and for: the identity of the model's files, the versions of the code that packs, the options, the tier, and
+ * where ties are measured the CPU, which may choose otherwise than another of its tier. A warm load reads none of the files; a copied or
+ * edited one is simply packed anew.
+ */
+export function packedKey(files: readonly string[], options: ModelOptions & { variant?: string }, makers = madeBy()): string {
   const hash = createHash('sha256');
-  for (const file of files) {
-    const { dev, ino, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
-    hash.update(`${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}\0`);
-  }
+  for (const file of files) hash.update(`${identityOf(file)}\0`);
   const tune = tuningOf(options.tune);
   const { sparse = 'auto', sparseThreshold = DEFAULT_THRESHOLD } = options;
   hash.update(
-    `abi ${ABI} form ${COMPILER_FORM} tier ${isa().tier} sparse ${sparse} ${sparse === 'threshold' ? sparseThreshold : ''} ` +
+    `abi ${ABI} by ${makers} tier ${isa().tier} sparse ${sparse} ${sparse === 'threshold' ? sparseThreshold : ''} ` +
       `embeddings ${options.embeddings ?? 'f32'} tune ${tune === 'on' ? isa().cpu : tune} ${options.variant ?? ''}`,
   );
-  return join(directory, `${hash.digest('hex').slice(0, 32)}.neweights`);
+  return hash.digest('hex').slice(0, 32);
+}
+
+/** The packed file of a key. */
+export const cachedFile = (key: string, directory: string): string => join(directory, `${key}.neweights`);
+
+/**
+ * What a packed file keeps of where it is from: the key, and the files of external data, which only reading the model tells, each with its
+ * identity now.
+ *
+ * @param files relative to the folder of the model. None has a NUL in its name.
+ */
+export const originOf = (key: string, folder: string, files: readonly string[]): string =>
+  [key, ...files.flatMap((file) => [file, identityOf(join(folder, file))])].join('\0');
+
+/** Whether that is still where the packed weights are from. */
+export function isFrom(origin: string, key: string, folder: string): boolean {
+  const files = origin.split('\0').filter((_, i) => i % 2 === 1);
+  return origin === originOf(key, folder, files);
 }

@@ -8,4 +8,4 @@ export type * from './program-spec';
 export { instructionRates, rateOfKernel } from './rates';
 export { NativeSession } from './session';
 export type * from './types';
-export { type CachedOptions, cachedWeights, openWeights, packWeights, WeightSet, type WeightSource } from './weights';
+export { openWeights, packWeights, WeightSet } from './weights';

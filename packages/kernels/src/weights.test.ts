@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EngineError } from '@neural-engine/core';
 import { afterAll, expect, it } from 'vitest';
-import { cachedWeights, NativeSession, openWeights, Program, packWeights, type WeightSpec } from './index';
+import { NativeSession, openWeights, Program, packWeights, type WeightSpec } from './index';
 import { linearProgram, linearResult, linearWeights } from './testing';
 
 const folder = mkdtempSync(join(tmpdir(), 'ne-kernels-'));
@@ -71,26 +71,6 @@ it('gives null for an absent or cut file and typed errors for others', () => {
   chmodSync(file, 0o622);
   expect(code(() => openWeights(file))).toBe('E_PATH');
   expect(code(() => openWeights(folder))).toBe('E_PATH');
-});
-
-it('packs again what the cache cannot give, and does without a cache that cannot be written', () => {
-  const file = join(folder, 'cached.neweights');
-  let made = 0;
-  const make = () => {
-    made++;
-    return { specs, meta: `made ${made}` };
-  };
-  expect(cachedWeights(file, make).meta).toBe('made 1');
-  expect(cachedWeights(file, make).meta).toBe('made 1');
-  writeFileSync(file, 'garbage that is longer than any header could be, and then some more of it');
-  const warnings: string[] = [];
-  const onWarning = (warning: EngineError): number => warnings.push(warning.code);
-  expect(cachedWeights(file, make, { onWarning }).meta).toBe('made 2');
-  expect(cachedWeights(file, make).meta).toBe('made 2');
-  const nowhere = cachedWeights('/proc/no/such/folder/x', make, { onWarning });
-  expect([nowhere.meta, nowhere.mapped, made]).toEqual(['made 3', false, 3]);
-  expect(warnings[0]).toBe('E_IR_MISMATCH');
-  expect(['E_IO', 'E_CANTCREAT']).toContain(warnings[1]);
 });
 
 it('keeps the cache folder below its limit', () => {

@@ -1,4 +1,4 @@
-import { EngineError, type TypedArray } from '@neural-engine/core';
+import type { TypedArray } from '@neural-engine/core';
 import { calling } from './errors';
 import type { NativeWeights } from './generated/binding';
 import { native } from './load';
@@ -74,41 +74,4 @@ export function openWeights(path: string, options: OpenOptions = {}): WeightSet 
     const opened = native().openWeights(path, options);
     return opened ? new WeightSet(opened) : null;
   });
-}
-
-/** What {@link cachedWeights} packs when the cache does not help. */
-export interface WeightSource {
-  readonly specs: readonly WeightSpec[];
-  readonly meta?: string;
-}
-
-export interface CachedOptions extends Omit<PackOptions, 'file' | 'meta'> {
-  /** Told why the cache could not be used; the weights are then packed in memory. */
-  readonly onWarning?: (warning: EngineError) => void;
-}
-
-/**
- * Opens the packed file, or packs what `make` gives and writes it there. A cache that is damaged is replaced; one that cannot be written
- * is done without.
- *
- * @throws {EngineError} what `make` throws; E_USAGE, E_SPARSE, E_LIMIT from packing.
- */
-export function cachedWeights(file: string, make: () => WeightSource, options: CachedOptions = {}): WeightSet {
-  const { onWarning, ...rest } = options;
-  try {
-    const opened = openWeights(file, options.copyWeights ? { copyWeights: true } : {});
-    if (opened) return opened;
-  } catch (error) {
-    if (!EngineError.isInstance(error) || error.code === 'E_ISA') throw error;
-    onWarning?.(error);
-  }
-  const { specs, meta } = make();
-  const text = meta === undefined ? {} : { meta };
-  try {
-    return packWeights(specs, { ...rest, ...text, file });
-  } catch (error) {
-    if (!EngineError.isInstance(error) || !['E_CANTCREAT', 'E_SPACE', 'E_IO', 'E_PATH'].includes(error.code)) throw error;
-    onWarning?.(error);
-    return packWeights(specs, text);
-  }
 }

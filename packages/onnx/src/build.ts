@@ -110,6 +110,7 @@ export function makeModel(graph: OnnxGraph | GraphParts, options: ModelOptions =
     metadata: new Map(options.metadata),
     training: [],
     devices: [],
+    externalFiles: [],
     warnings: [],
   };
 }

@@ -33,6 +33,8 @@ export interface OnnxModel {
   metadata: Map<string, string>;
   training: OnnxTrainingInfo[];
   devices: OnnxDeviceConfiguration[];
+  /** Files of external data that its tensors lie in, by their names in the file: relative to the model's folder. */
+  externalFiles: string[];
   /** Oddities that did not stop the file from loading. */
   warnings: string[];
 }

@@ -80,6 +80,7 @@ describe('writing a model', () => {
     const read = await readModel(path);
     expect(read.graph.initializers.get('W')?.external).toMatchObject({ location: files()[1], offset: 0, length: 4096 });
     expect(read.graph.initializers.get('b')?.external).toBeUndefined();
+    expect(read.externalFiles).toEqual([files()[1]]);
     expect(withoutWarnings(read)).toEqual(withoutWarnings(model));
   });
 

@@ -1,7 +1,7 @@
 export { bindFeeds, type Feed, type Feeds, type OrtLikeTensor, type Port } from './feeds';
 export { type Machine, type Placement, type PlaceOptions, placeInstances } from './instances/place';
 export { Pool, type PoolOptions, type PoolRunOptions, type PoolStatistics } from './instances/pool';
-export { Model, type ModelOptions } from './model';
+export { type FromPackedOptions, Model, type ModelOptions } from './model';
 export type { ConcreteValue } from './plan/concrete';
 export { type PlanOptions, plan } from './plan/plan';
 export { type PrepareOptions, prepare } from './prepare/prepare';

@@ -62,6 +62,7 @@ export function decodeModelMessage(message: onnx.ModelProto.$Properties, context
       deviceCount: each.numDevices ?? 0,
       devices: [...(each.device ?? [])],
     })),
+    externalFiles: context.external?.locations ?? [],
     warnings: context.warnings,
   };
 }

@@ -26,6 +26,11 @@ export class ExternalStore {
 
   constructor(private readonly root: ExternalRoot) {}
 
+  /** The files that tensors were found in. */
+  get locations(): string[] {
+    return [...this.files.keys()];
+  }
+
   /** Checks the file behind `location` once. @throws {EngineError} E_PATH, E_NOT_FOUND. */
   private file(location: string, where: Place): { parts: string[]; stats: BigIntStats } {
     const known = this.files.get(location);

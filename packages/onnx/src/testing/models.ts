@@ -22,8 +22,8 @@ export function toPlain(value: unknown): unknown {
 const isTensor = (value: unknown): value is import('../types').OnnxTensor =>
   typeof value === 'object' && value !== null && typeof (value as { bytes?: unknown }).bytes === 'function';
 
-/** The model without what reading it remarked. */
-export const withoutWarnings = ({ warnings: _, ...rest }: OnnxModel): unknown => toPlain(rest);
+/** The model without what reading it remarked, and wherever its tensors lie. */
+export const withoutWarnings = ({ warnings: _, externalFiles: __, ...rest }: OnnxModel): unknown => toPlain(rest);
 
 /** All `.onnx` files below a folder. */
 export function* onnxFiles(folder: string): Generator<string> {

@@ -3,7 +3,7 @@ import { Graph } from '@neural-engine/ir';
 import type { Prepared } from './prepared';
 
 /** Raised whenever what is stored changes its form, so that old packed files are made anew. */
-const FORM = 3;
+const FORM = 4;
 
 const DTYPE_OF: Readonly<Record<string, DType>> = {
   Float32Array: 'f32',
@@ -18,8 +18,12 @@ const DTYPE_OF: Readonly<Record<string, DType>> = {
   BigInt64Array: 's64',
 };
 
-/** A prepared model as text, to be kept beside its packed weights. Infinities and NaN survive: arrays are stored as bytes. */
-export function serializePrepared(prepared: Prepared): string {
+/**
+ * A prepared model as text, to be kept beside its packed weights. Infinities and NaN survive: arrays are stored as bytes.
+ *
+ * @param origin what the weights were made of, in the caller's words.
+ */
+export function serializePrepared(prepared: Prepared, origin = ''): string {
   const { graph, panels, tensors, tables, ...rest } = prepared;
   const { name, nodes, inputs, outputs } = graph;
   const plain = {
@@ -29,7 +33,7 @@ export function serializePrepared(prepared: Prepared): string {
     tensors: [...tensors],
     tables: [...tables],
   };
-  return JSON.stringify({ form: FORM, prepared: plain }, (_key, value: unknown) => {
+  return JSON.stringify({ form: FORM, origin, prepared: plain }, (_key, value: unknown) => {
     if (typeof value === 'number' && !Number.isFinite(value)) return { $number: String(value) };
     if (!ArrayBuffer.isView(value)) return value;
     const data = value as TypedArray;
@@ -38,11 +42,11 @@ export function serializePrepared(prepared: Prepared): string {
 }
 
 /** @throws {EngineError} E_IR the text is not of this form (the caller then prepares anew). */
-export function deserializePrepared(text: string): Prepared {
+export function deserializePrepared(text: string): { prepared: Prepared; origin: string } {
   const stale = (cause?: unknown): never => {
     throw new EngineError('E_IR', 'load', 'the packed file was written by another version', { cause });
   };
-  let parsed: { form?: number; prepared?: Record<string, unknown> };
+  let parsed: { form?: number; origin?: string; prepared?: Record<string, unknown> };
   try {
     parsed = JSON.parse(text, (_key, value: unknown) => {
       if (typeof value !== 'object' || value === null) return value;
@@ -54,7 +58,7 @@ export function deserializePrepared(text: string): Prepared {
   } catch (cause) {
     return stale(cause);
   }
-  if (parsed.form !== FORM || !parsed.prepared) stale();
+  if (parsed.form !== FORM || typeof parsed.origin !== 'string' || !parsed.prepared) return stale();
   const {
     graph: stored,
     panels,
@@ -72,5 +76,6 @@ export function deserializePrepared(text: string): Prepared {
   graph.nodes = stored.nodes;
   graph.inputs = stored.inputs;
   graph.outputs = stored.outputs;
-  return { ...rest, graph, panels: new Map(panels), tensors: new Map(tensors), tables: new Map(tables) };
+  const prepared = { ...rest, graph, panels: new Map(panels), tensors: new Map(tensors), tables: new Map(tables) };
+  return { prepared, origin: parsed.origin };
 }

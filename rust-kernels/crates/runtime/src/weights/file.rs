@@ -52,13 +52,12 @@ impl WeightSet {
         let temporary = cache::Temporary::new(folder).map_err(io)?;
         write(&temporary.file, specs, buffers, meta)?;
         temporary.file.sync_all().map_err(io)?;
-        {
-            let _lock = cache::lock(folder).map_err(io)?;
-            temporary.rename(path).map_err(io)?;
-            sync_folder(folder).map_err(io)?;
-            if let Some(limit) = cache_bytes {
-                cache::evict(folder, path, limit);
-            }
+        // Held until the file is open: another writer's eviction may remove it right after.
+        let _lock = cache::lock(folder).map_err(io)?;
+        temporary.rename(path).map_err(io)?;
+        sync_folder(folder).map_err(io)?;
+        if let Some(limit) = cache_bytes {
+            cache::evict(folder, path, limit);
         }
         let gone = || RuntimeError::new(ErrorCode::Io, "the packed weights vanished right after they were written");
         WeightSet::open(path, options)?.ok_or_else(gone)

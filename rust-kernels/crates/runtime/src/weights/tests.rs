@@ -217,3 +217,15 @@ fn the_longest_unused_files_and_those_of_killed_writers_are_evicted() {
     );
     drop(alive);
 }
+
+#[test]
+fn a_file_is_open_before_another_writer_can_evict_it() {
+    let folder = Folder::new("race");
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let path = folder.0.join(format!("{writer}.neweights"));
+            // A limit of nothing: whoever writes removes what the others wrote.
+            scope.spawn(move || (0..100).for_each(|_| assert!(write(&path, Some(0)).is_mapped())));
+        }
+    });
+}

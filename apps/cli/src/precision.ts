@@ -1,6 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { forget, removeAtExit } from '@neural-engine/core';
 import { writeIr } from '@neural-engine/engine';
 import { type Precision, requirePrecision } from '@neural-engine/quantizer';
 import { quantizeModel } from './quantize/quantize';
@@ -12,8 +13,8 @@ export type Form = Precision | 'as stored';
 export const precisionList = (flag: string, text: string): Precision[] =>
   text.split(',').map((name) => requirePrecision(name.trim(), flag));
 
-/** Makes forms of one model as files, each once; the files are removed in the end. */
-export class Forms implements AsyncDisposable {
+/** Makes forms of one model as files, each once; the files are removed in the end, or when a signal ends the process. */
+export class Forms implements Disposable {
   private readonly made = new Map<Form, Promise<string>>();
   private readonly folders: string[] = [];
 
@@ -27,12 +28,16 @@ export class Forms implements AsyncDisposable {
     return making;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const folder of this.folders) await rm(folder, { recursive: true, force: true });
+  [Symbol.dispose](): void {
+    for (const folder of this.folders) {
+      rmSync(folder, { recursive: true, force: true });
+      forget(folder);
+    }
   }
 
   private async make(precision: Precision): Promise<string> {
-    const folder = await mkdtemp(join(tmpdir(), `ne-${precision}-`));
+    const folder = mkdtempSync(join(tmpdir(), `ne-${precision}-`));
+    removeAtExit(folder, () => rmSync(folder, { recursive: true, force: true }));
     this.folders.push(folder);
     const path = join(folder, 'ir');
     const { graph } = await quantizeModel(this.model, { precision, samples: '128' });

@@ -5,6 +5,7 @@ export { LIMITS, type Limits } from './limits';
 export { AtomicFile, syncFolder } from './save/atomic-file';
 export { saveFailure } from './save/failures';
 export { isWrittenInPlace } from './save/in-place';
+export { forget, removeAtExit } from './save/leftovers';
 export { exists, refuseExisting } from './save/occupied';
 export { type OutputKind, OutputLock, underLock } from './save/output-lock';
 export { type SaveOptions, saveFile } from './save/save-file';

@@ -24,7 +24,7 @@ export interface BenchResult {
 
 /** Measures every combination. */
 export async function bench(options: BenchOptions): Promise<BenchResult> {
-  await using forms = new Forms(options.model);
+  using forms = new Forms(options.model);
   const cases = casesOf(options);
   const measurements: Measurement[] = [];
   const measurer = new Measurer(options, forms);

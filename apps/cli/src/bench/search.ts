@@ -42,7 +42,7 @@ export function instanceCandidates(cores: number): number[] {
  * ones of the same instances, threads, length and precision are left out.
  */
 export async function search(options: BenchOptions, limitMs: number, by: LimitedBy): Promise<SearchResult> {
-  await using forms = new Forms(options.model);
+  using forms = new Forms(options.model);
   const measurer = new Measurer(options, forms);
   const sorted = { ...options, batchSizes: [...options.batchSizes].sort((a, b) => a - b) };
   const cases = casesOf(sorted);

@@ -41,7 +41,7 @@ export async function runExecutor(options: ExecutorOptions): Promise<void> {
   const model = checkedModel(options.inputModel);
   const line = lineLogger(options.logFile);
   if (options.mode === 'performance') makeFolder(LATENCIES);
-  await using forms = new Forms(model);
+  using forms = new Forms(model);
   const path = await forms.path(options.dynamicQuantize ? 'dynamic-int8' : 'as stored');
   await (options.mode === 'accuracy' ? accuracy(path, options, line) : performance(path, options, line));
 }

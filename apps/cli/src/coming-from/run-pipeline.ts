@@ -51,7 +51,7 @@ export async function runOriginalPipeline(options: OriginalPipelineOptions): Pro
   const stem = join(options.output, options.logName);
   const dynamic = precision === 'dynamic-int8';
   if (options.mode === 'throughput') {
-    await using forms = new Forms(model);
+    using forms = new Forms(model);
     return await throughput(await forms.path(dynamic ? precision : 'as stored'), stem, options);
   }
   await runExecutor({

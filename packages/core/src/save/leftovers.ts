@@ -18,13 +18,13 @@ function removeAll(): void {
   }
 }
 
-/** Calls `remove`, which must be synchronous, when the process ends before {@link forget}. */
+/** Calls `remove`, which must be synchronous, when the process ends before {@link forget} is called with the same path. */
 export function removeAtExit(path: string, remove: () => void): void {
   if (removals.size === 0) process.on('exit', removeAll);
   removals.set(path, remove);
 }
 
-/** The path is gone, or is a result now. */
+/** Takes back what {@link removeAtExit} was told: the path is gone, or is a result now. */
 export function forget(path: string): void {
   if (removals.delete(path) && removals.size === 0) process.off('exit', removeAll);
 }

@@ -1,5 +1,6 @@
 import { allocate, type Dims, elementCount, type Tensor, type TypedArray } from '@neural-engine/core';
 import type { Model } from '../model';
+import { rowsApart } from './rows-apart';
 
 /** How runs of a model can be joined into one, and their outputs told apart again. */
 export interface Batching {
@@ -22,11 +23,12 @@ const LENGTH_STEP = 32;
 /** Row-major operators whose result for a token cannot depend on how many others there are. Others might average or normalise over all. */
 const BLIND_TO_LENGTH = new Set(['Split', 'Squeeze', 'Identity', 'Cast', 'Gather']);
 
-/** How runs of this model can be joined, or undefined when they cannot: every input and output must have the same symbol in front. */
+/** How runs of this model can be joined, or undefined when they cannot: every input and output must have the same symbol in front, and no row see others. */
 export function batchingOf(model: Model): Batching | undefined {
   const ports = [...model.inputs, ...model.outputs];
   const batch = model.inputs[0]?.shape[0];
   if (typeof batch !== 'string' || ports.some((port) => port.shape[0] !== batch || port.shape.slice(1).includes(batch))) return undefined;
+  if (!rowsApart(model.prepared.graph, batch)) return undefined;
   const padding = paddingOf(model);
   return { batch, ...(padding ? { padding } : {}) };
 }

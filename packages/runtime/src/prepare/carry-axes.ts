@@ -84,9 +84,17 @@ const transpose: Carry = ({ node, rank, axes }) => {
   return { rank, axes: axes.map((axis) => perm.indexOf(axis)) };
 };
 
+/** A range to this end is all of an axis. */
+const TO_THE_END = 2 ** 31 - 1;
+
 const slice: Carry = only([0], (reading) => {
-  const cut = reading.node.inputs[3] ? integers(reading, 3) : integers(reading, 1)?.map((_, i) => i);
-  return cut?.every((axis) => !reading.axes.includes(fromBack(axis, reading.rank))) ? same(reading) : undefined;
+  const [starts, ends] = [integers(reading, 1), integers(reading, 2)];
+  const named = reading.node.inputs[3] ? integers(reading, 3) : starts?.map((_, i) => i);
+  const steps = reading.node.inputs[4] ? integers(reading, 4) : starts?.map(() => 1);
+  const isAll = (i: number): boolean => starts?.[i] === 0 && ends![i]! >= TO_THE_END && steps?.[i] === 1;
+  const stays = (axis: number, i: number): boolean =>
+    !reading.axes.includes(fromBack(axis, reading.rank)) || (ends !== undefined && isAll(i));
+  return named?.every(stays) ? same(reading) : undefined;
 });
 
 /** Of the data the axes beside the one that is looked up; of indices all, in its place. */

@@ -16,7 +16,7 @@ import {
   type Statistic,
 } from '@neural-engine/evaluation';
 import { questionAnswering, type RunModel, type Tokenizer, textClassification } from '@neural-engine/text';
-import { openOrt } from './bench/ort';
+import { openOrt, ortFile } from './bench/ort';
 import { embeddingsOf } from './embeddings';
 import { progress } from './output/progress';
 import { Outputs } from './outputs';
@@ -152,9 +152,7 @@ async function openEngine(
   options: EvaluateOptions,
 ): Promise<{ run: RunModel; inputNames: readonly string[]; rows?: number | undefined; close: () => Promise<void> }> {
   if (options.engine === 'onnxruntime') {
-    const located = locate(source);
-    if (located.kind !== 'onnx-file') throw new EngineError('E_USAGE', 'usage', 'ONNX Runtime runs .onnx files only');
-    const peer = await openOrt(located.file, options.threads ?? 1);
+    const peer = await openOrt(ortFile(source), options.threads ?? 1);
     return { run: (feeds) => peer.run(feeds), inputNames: peer.inputNames, close: () => peer.close() };
   }
   if (options.engine !== 'neural-engine')

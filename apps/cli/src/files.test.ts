@@ -35,6 +35,15 @@ it.each([
   expect(readdirSync(folder)).toEqual(['folder', 'taken']);
 });
 
+it.each([
+  [['diff', '--rtol', 'abc'], '--rtol abc'],
+  [['diff', '--atol', '-1'], '--atol -1'],
+  [['run-executor', '--max_eval_samples=abc'], '--max_eval_samples abc'],
+])('refuses %j', async (args, text) => {
+  const result = await inProcess(args, { cwd: folder });
+  expect(result).toMatchObject({ code: 2, out: '', err: expect.stringContaining(text) });
+});
+
 it('names the latencies that cannot be kept, before any work', async () => {
   writeFileSync(join(folder, 'all_latency'), '');
   const result = await inProcess(executor, { cwd: folder });

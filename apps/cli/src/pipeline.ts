@@ -1,9 +1,11 @@
+import { EngineError } from '@neural-engine/core';
 import { demoSamples } from '@neural-engine/demo-model';
-import { type LoadOptions, load, locate, type ModelSource, pipeline, tokenizerOf } from '@neural-engine/engine';
+import { type LoadOptions, type Located, load, locate, type ModelSource, pipeline, tokenizerOf } from '@neural-engine/engine';
 import { isa } from '@neural-engine/kernels';
 import type { Precision } from '@neural-engine/quantizer';
 import type { Tokenizer } from '@neural-engine/text';
 import { type OrtSession, openOrt } from './bench/ort';
+import { vocabularyOf } from './bench/vocabulary';
 import { evaluate, squadFigures } from './evaluate';
 import { benchFeeds } from './feeds';
 import { latencyStatistics } from './output/statistics';
@@ -66,7 +68,7 @@ export async function runPipeline(path: string, options: PipelineOptions) {
   const tokenizer = await tokenizerOf(options.tokenizer ?? ('directory' in located ? located.directory : undefined));
   const mode = options.mode ?? 'all';
   const forms = await formsOf(path, options.precision ?? 'int8', options);
-  const ort = located.kind === 'onnx-file' ? await openOrt(located.file, options.threads).catch(() => undefined) : undefined;
+  const { ort, notes } = await openPeer(located, options.threads);
   const names = [...forms.map(({ name }) => name), ...(ort ? [ORT] : [])];
   const scores = mode === 'latency' || mode === 'throughput' ? undefined : await measureAccuracy(path, forms, ort, tokenizer, options);
   const batch = mode === 'throughput' ? THROUGHPUT_BATCH : 1;
@@ -86,8 +88,20 @@ export async function runPipeline(path: string, options: PipelineOptions) {
       seqLen: options.seqLen,
       model: path,
     },
+    notes,
     example: mode === 'all' ? await example(forms.at(-1)!.source, tokenizer) : undefined,
   };
+}
+
+/** ONNX Runtime on the same file, or why it is left out. */
+export async function openPeer(located: Located, threads: number): Promise<{ ort?: OrtSession; notes: string[] }> {
+  if (located.kind !== 'onnx-file') return { notes: ['without ONNX Runtime, which runs .onnx files only'] };
+  try {
+    return { ort: await openOrt(located.file, threads), notes: [] };
+  } catch (error) {
+    if (!EngineError.isInstance(error)) throw error;
+    return { notes: [`without ONNX Runtime: ${error.message}`] };
+  }
 }
 
 type Accuracy = ReturnType<typeof squadFigures>;
@@ -160,7 +174,7 @@ async function race(
 ): Promise<Map<string, number[]>> {
   const models = await Promise.all(forms.map(({ source, load: how }) => load(source, how)));
   const sessions = await Promise.all(models.map((model) => model.session({ threads: options.threads })));
-  const feeds = benchFeeds(models[0]!.inputs, { batch, seqLen: options.seqLen, vocabulary: 1000 });
+  const feeds = benchFeeds(models[0]!.inputs, { batch, seqLen: options.seqLen, vocabulary: vocabularyOf(models[0]!) });
   const runners = new Map<string, () => Promise<unknown>>(forms.map(({ name }, i) => [name, () => sessions[i]!.run(feeds)]));
   if (ort) runners.set(ORT, () => ort.run(feeds));
   const times = new Map<string, number[]>([...runners.keys()].map((name) => [name, []]));

@@ -1,9 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeModel, makeNode, makeTensor, makeValueInfo, writeModel } from '@neural-engine/onnx';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findBrowser, openPage } from '../__fixtures__/browser';
+import { inProcess } from '../__fixtures__/in-process';
 import { run } from '../__fixtures__/run';
 import { benchColumns } from './columns';
 import { benchCommand } from './command';
@@ -272,6 +273,9 @@ describe('ne bench', () => {
     [{ latencyLimit: '1ms', latencyBy: 'p42' }, '--latency-by p42'],
     [{ engine: 'onnxruntime', instances: '2' }, 'onnxruntime'],
     [{ engine: 'tvm' }, '--engine tvm'],
+    [{ engine: 'onnxruntime', precision: 'bf16' }, '--precision bf16'],
+    [{ engine: 'onnxruntime', stable: '5' }, '--stable does not go with --engine onnxruntime'],
+    [{ threads: '1', threadsPerInstance: '2' }, '--threads and --threads-per-instance'],
     [{ against: 'other', engine: 'onnxruntime' }, '--against and --engine onnxruntime'],
     [{ against: 'other', processes: true }, '--against compares one instance with one'],
     [{ againstSparse: 'sometimes' }, '--sparse sometimes'],
@@ -286,6 +290,31 @@ describe('ne bench', () => {
       message: expect.stringContaining(text),
     });
   });
+});
+
+describe('ONNX Runtime as the rival', () => {
+  const usual = { seqLen: '8', iterations: '2', latencyBy: 'p99', engine: 'onnxruntime', threads: '1' };
+  const holding = (...names: string[]): string => {
+    const path = mkdtempSync(join(folder, 'model-'));
+    for (const name of names) copyFileSync(tiny, join(path, name));
+    return path;
+  };
+
+  it('runs the one ONNX file of a folder, whatever it is called', async () => {
+    const { rows } = await benchCommand(holding('qa.onnx'), 'qa', usual);
+    expect(rows).toEqual([expect.objectContaining({ runs: 2, ortP50: expect.any(Number), ortMin: expect.any(Number) })]);
+  });
+  it('refuses an IR before it is loaded', async () => {
+    await expect(benchCommand(holding('conf.yaml', 'model.bin'), 'ir', usual)).rejects.toMatchObject({
+      code: 'E_USAGE',
+      message: 'ONNX Runtime runs .onnx files only',
+    });
+  });
+});
+
+it('says nothing of a model that is not there but that', async () => {
+  const { code, out, err } = await inProcess(['bench', join(folder, 'absent.onnx')]);
+  expect([code, out, err]).toEqual([66, '', expect.stringMatching(/^error\[E_NOT_FOUND\] load: there is no model at [^\n]*\n$/)]);
 });
 
 const procFile = (path: string): string => {

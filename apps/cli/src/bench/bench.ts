@@ -81,7 +81,7 @@ export class Measurer {
     const placements = this.place(each);
     const { iterations, warmup, stable, signal, processes, rival } = this.options;
     const how = { iterations, warmup, ...(stable === undefined ? {} : { stable }), ...(signal ? { signal } : {}) };
-    if (rival) return this.alternate(each, model, path, rival, placements[0]!);
+    if (rival) return this.alternate(each, model, rival, placements[0]!);
     if (processes) {
       const { packedFile } = model;
       const vocabulary = vocabularyOf(model);
@@ -116,13 +116,7 @@ export class Measurer {
   }
 
   /** The model and its rival in turn; the ratio is the median of paired ratios, because each pair ran one right after the other. */
-  private async alternate(
-    each: BenchCase,
-    model: LoadedModel,
-    path: string,
-    rival: RivalOptions,
-    placement: Placement,
-  ): Promise<Measurement> {
+  private async alternate(each: BenchCase, model: LoadedModel, rival: RivalOptions, placement: Placement): Promise<Measurement> {
     const { threads, cores } = placement;
     const { iterations, warmup, signal } = this.options;
     const feeds = benchFeeds(model.inputs, { ...each, vocabulary: vocabularyOf(model) });
@@ -133,7 +127,7 @@ export class Measurer {
       await run();
       return performance.now() - started;
     };
-    const peer = await openRival(rival, path, feeds, each, placement).catch(async (error: unknown) => {
+    const peer = await openRival(rival, feeds, each, placement).catch(async (error: unknown) => {
       await session.close();
       throw error;
     });

@@ -1,4 +1,5 @@
 import { EngineError } from '@neural-engine/core';
+import { locate } from '@neural-engine/engine';
 import { isa } from '@neural-engine/kernels';
 import { integerList, positiveInteger } from '../context';
 import { embeddingsOf } from '../embeddings';
@@ -12,6 +13,7 @@ import { tuneOf } from '../tune';
 import { bench } from './bench';
 import { benchColumns, shownRows } from './columns';
 import { type BenchOptions, defaultWarmup, MODES, type Mode, sparsePolicy } from './options';
+import { ortFile } from './ort';
 import type { RivalOptions } from './rival';
 import { LIMITED, type LimitedBy, latencyLimit, launcherCsv, replay, search, searchDefaults } from './search';
 import { type SweepPicture, sweepPage, sweepSvg } from './sweep-page';
@@ -58,6 +60,7 @@ export interface BenchOutput {
 /** Runs `ne bench`: a sweep, or a search when a latency limit is given; draws what is asked for. */
 export async function benchCommand(model: string, title: string, flags: BenchFlags): Promise<BenchOutput> {
   const limit = flags.latencyLimit === undefined ? undefined : { ms: latencyLimit(flags.latencyLimit), by: limitedBy(flags.latencyBy) };
+  locate(model); // before anything is said of it
   const options = parseFlags(model, flags);
   const wanted = [
     { flag: '--svg', path: flags.svg },
@@ -127,6 +130,10 @@ function parseFlags(model: string, flags: BenchFlags): BenchOptions {
       'usage',
       `${rival.flag} compares one instance with one; leave --instances, --processes and --mode throughput out`,
     );
+  if (rival && flags.stable)
+    throw new EngineError('E_USAGE', 'usage', `--stable does not go with ${rival.flag}, which runs each --iterations times in turn`);
+  if (flags.threads && flags.threadsPerInstance)
+    throw new EngineError('E_USAGE', 'usage', '--threads and --threads-per-instance mean the same; leave one out');
   return {
     model,
     batchSizes: flags.batchSize ? integers('--batch-size', flags.batchSize) : defaults.batchSizes,
@@ -156,7 +163,13 @@ function rivalOf(model: string, flags: BenchFlags): { flag: string; options: Riv
   const flag = against !== undefined ? '--against' : againstSparse !== undefined ? '--against-sparse' : undefined;
   if (engine === 'onnxruntime') {
     if (flag) throw new EngineError('E_USAGE', 'usage', `${flag} and --engine onnxruntime are two rivals; leave one out`);
-    return { flag: '--engine onnxruntime', options: { kind: 'onnxruntime' } };
+    if (flags.precision && flags.precision !== 'fp32')
+      throw new EngineError(
+        'E_USAGE',
+        'usage',
+        `--precision ${flags.precision}: --engine onnxruntime runs the file as it is; leave one out`,
+      );
+    return { flag: '--engine onnxruntime', options: { kind: 'onnxruntime', file: ortFile(model) } };
   }
   if (!flag) return undefined;
   const sparse = againstSparse ?? flags.sparse;

@@ -1,4 +1,5 @@
 import { bytesOf, EngineError, type Tensor } from '@neural-engine/core';
+import { locate, type ModelSource } from '@neural-engine/engine';
 
 /** An ONNX Runtime session that takes and gives this engine's tensors. */
 export interface OrtSession {
@@ -22,6 +23,13 @@ const TYPES = {
   f16: 'float16',
 } as const;
 const DTYPES = Object.fromEntries(Object.entries(TYPES).map(([dtype, type]) => [type, dtype])) as Record<string, Tensor['dtype']>;
+
+/** The file of a model, for ONNX Runtime. @throws {EngineError} E_NOT_FOUND; E_USAGE it is none that ONNX Runtime runs. */
+export function ortFile(source: ModelSource): string {
+  const located = locate(source);
+  if (located.kind !== 'onnx-file') throw new EngineError('E_USAGE', 'usage', 'ONNX Runtime runs .onnx files only');
+  return located.file;
+}
 
 /**
  * Opens a model in onnxruntime-node, which is no dependency of this package: it must be installed beside it.

@@ -6,7 +6,7 @@ import { vocabularyOf } from './vocabulary';
 
 /** What a model is measured against, run for run. */
 export type RivalOptions =
-  | { readonly kind: 'onnxruntime' }
+  | { readonly kind: 'onnxruntime'; readonly file: string }
   /** This engine on another model, or on the same in another way. */
   | { readonly kind: 'model'; readonly model: string; readonly load: LoadOptions };
 
@@ -21,18 +21,16 @@ type Shape = Pick<BenchCase, 'batch' | 'seqLen'>;
 /**
  * Opens a rival with as many threads, on the same cores.
  *
- * @param model  path of the model that it is measured against; ONNX Runtime runs the same file.
  * @param feeds  what ONNX Runtime is fed; another model makes its own, with the same seed.
  */
 export async function openRival(
   rival: RivalOptions,
-  model: string,
   feeds: Parameters<OrtSession['run']>[0],
   { batch, seqLen }: Shape,
   { threads, cores }: Placement,
 ): Promise<Rival> {
   if (rival.kind === 'onnxruntime') {
-    const session = await openOrt(model.endsWith('.onnx') ? model : `${model}/model.onnx`, threads);
+    const session = await openOrt(rival.file, threads);
     return { run: () => session.run(feeds), close: () => session.close() };
   }
   const other = await load(rival.model, rival.load);

@@ -1,3 +1,4 @@
+import { EngineError } from '@neural-engine/core';
 import type { Command } from 'commander';
 import { consoleIo, formatOf, type OutputFlags, positiveInteger, printTable } from '../context';
 import { modelPath } from '../model-argument';
@@ -32,8 +33,8 @@ export function registerDiff(program: Command): void {
         ...(flags.input ? { input: flags.input } : {}),
         batch: positiveInteger('--batch-size', flags.batchSize),
         seqLen: positiveInteger('--seq-len', flags.seqLen),
-        rtol: Number(flags.rtol),
-        atol: Number(flags.atol),
+        rtol: tolerance('--rtol', flags.rtol),
+        atol: tolerance('--atol', flags.atol),
         inside: flags.all ?? false,
         ...roundingOf(flags.rounding),
       });
@@ -41,4 +42,11 @@ export function registerDiff(program: Command): void {
       consoleIo.err(result.agrees ? 'every output agrees\n' : 'outputs disagree\n');
       if (!result.agrees) process.exitCode = 1;
     });
+}
+
+function tolerance(flag: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value < Number.POSITIVE_INFINITY))
+    throw new EngineError('E_USAGE', 'usage', `${flag} ${text}: expected a number from 0 on`);
+  return value;
 }

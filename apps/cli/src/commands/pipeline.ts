@@ -58,6 +58,7 @@ export function registerPipeline(program: Command): void {
           `${modelTitle(model)} on ${result.facts.cpu}, ${result.facts.tier}, ${result.facts.threads === 1 ? '1 thread' : `${result.facts.threads} threads`}, ${result.facts.batch} × ${result.facts.seqLen} tokens\n\n`,
         );
       printTable(consoleIo, format, pipelineColumns(mode), result.rows, result.facts);
+      for (const note of result.notes) consoleIo.err(`${note}\n`);
       if (format !== 'text' || !result.example) return;
       const { question, answer, score, start, end, milliseconds } = result.example;
       consoleIo.out(

@@ -40,7 +40,7 @@ export function registerRunExecutor(program: Command): void {
         mode: flags.mode,
         batchSize: positiveInteger('--batch_size', flags.batch_size),
         seqLen: positiveInteger('--seq_len', flags.seq_len),
-        maxEvalSamples: Number(flags.max_eval_samples),
+        maxEvalSamples: flags.max_eval_samples === '-1' ? -1 : positiveInteger('--max_eval_samples', flags.max_eval_samples),
         warmUp: flags.warm_up === '0' ? 0 : positiveInteger('--warm_up', flags.warm_up),
         iteration: positiveInteger('--iteration', flags.iteration),
         dataDir: flags.data_dir,

@@ -1,16 +1,10 @@
 import { dtypeBytes, EngineError, widen } from '@neural-engine/core';
 import { compileModel, load } from '@neural-engine/engine';
 import type { KernelChoice } from '@neural-engine/runtime';
-import {
-  type BlockName,
-  describeWeight,
-  type HeatMapEntry,
-  heatMapPage,
-  type KernelReport,
-  type SparsePolicy,
-} from '@neural-engine/sparsity';
+import { type BlockName, describeWeight, type SparsePolicy } from '@neural-engine/sparsity';
 import type { Column, Row } from './output/table';
 import { Outputs } from './outputs';
+import { type HeatMapEntry, heatMapPage, type KernelReport } from './report/heat-map';
 import { tuneOf } from './tune';
 
 const ratio = (key: BlockName): Column => ({ key, title: key, digits: 3 });

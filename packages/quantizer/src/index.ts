@@ -32,7 +32,6 @@ export type { Warning } from './range-warnings';
 export { LAYER_PRECISIONS, type LayerPrecision, parseRecipe, printRecipe, type Recipe } from './recipe';
 export { isHead, isProduct, type QuantizedPrecision, type Selection, select } from './select';
 export { decibels, type LayerSensitivity, measureSensitivity, type Sensitivity, type SensitivityOptions } from './sensitivity';
-export { sensitivityPage } from './sensitivity-page';
 export { clippedShare, valueSnr } from './value-noise';
 export type { ValueRange } from './value-range';
 export { type QuantizedWeight, quantizeWeight } from './weight';

@@ -1,6 +1,5 @@
 export { DEFAULT_BREAK_EVEN, DEFAULT_THRESHOLD, type DecideOptions, decideSparse, type SparseDecision, type SparsePolicy } from './decide';
 export { cornerGrid, type DensityGrid, densityGrid } from './density-grid';
 export { describeWeight, expectedGain, type WeightReport } from './describe';
-export { type HeatMapEntry, heatMapPage, type KernelReport } from './heat-map';
 export { BLOCKS, type Block, type BlockName, type WeightView, zeroBlockRatio } from './measure';
 export { type PruneOptions, type PruneResult, pruneBlocks } from './prune';

@@ -1,9 +1,10 @@
 import { compileModel, engineRunner } from '@neural-engine/engine';
-import { layerReports, measureSensitivity, sensitivityPage } from '@neural-engine/quantizer';
+import { layerReports, measureSensitivity } from '@neural-engine/quantizer';
 import { positiveInteger } from '../context';
 import { progress } from '../output/progress';
 import type { Column, Row } from '../output/table';
 import { Outputs } from '../outputs';
+import { sensitivityPage } from '../report/sensitivity-page';
 import { calibrateModel, type QuantizeFlags, rankingRuns } from './quantize';
 
 export const SENSITIVITY_COLUMNS: readonly Column[] = [

@@ -1,6 +1,13 @@
-import { cornerGrid, type DensityGrid, densityGrid } from './density-grid';
-import type { WeightReport } from './describe';
-import { BLOCKS, type BlockName, type WeightView } from './measure';
+import {
+  BLOCKS,
+  type BlockName,
+  cornerGrid,
+  type DensityGrid,
+  densityGrid,
+  type WeightReport,
+  type WeightView,
+} from '@neural-engine/sparsity';
+import { escapeHtml, page } from './page';
 
 /** What an engine runs a weight on. */
 export interface KernelReport {
@@ -33,8 +40,6 @@ function kernelOf({ report, chosen }: HeatMapEntry): KernelReport {
 
 const ruleName = (sparse: boolean): string => (sparse ? 'sparse 4x1' : 'dense');
 
-const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
-
 /** Density 0 is the page's background, 1 the darkest blue; equal neighbours in a row become one rectangle. */
 function gridSvg(grid: DensityGrid, width: number, title: string): string {
   const cell = width / grid.cols;
@@ -52,18 +57,12 @@ function gridSvg(grid: DensityGrid, width: number, title: string): string {
   return `<svg role="img" aria-label="${escapeHtml(title)}" viewBox="0 0 ${grid.cols} ${grid.rows}" width="${width}" height="${height}" shape-rendering="crispEdges">${rects.join('')}</svg>`;
 }
 
+/** Level 1 of 16 is the lightest. */
+const blue = (level: number): string => `hsl(214 80% ${(92 - level * 4.2).toFixed(0)}%)`;
 const STYLE = `
-:root{color-scheme:light dark;--ink:#1c2733;--mute:#5b6b7b;--line:#d5dde5;--paper:#fff;--hue:214}
-@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--mute:#9aa7b4;--line:#2c3845;--paper:#11181f}}
-body{font:14px/1.45 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:2rem auto;max-width:72rem;padding:0 1rem}
-h1{font-size:1.4rem;margin:0 0 .3rem}p{color:var(--mute);margin:.2rem 0 1rem}
-section{border-top:1px solid var(--line);padding:1rem 0}h2{font-size:1rem;margin:0 0 .2rem;overflow-wrap:anywhere}
-figure{display:inline-block;margin:.4rem 1.5rem .4rem 0;vertical-align:top}figcaption{color:var(--mute);font-size:.8rem}
-svg{border:1px solid var(--line);display:block;max-width:100%}
-table{border-collapse:collapse;margin:0 0 1.5rem;font-size:.85rem}th,td{text-align:right;padding:.15rem .8rem;border-bottom:1px solid var(--line)}th:first-child,td:first-child{text-align:left;overflow-wrap:anywhere}a{color:inherit}
-.bars{border:0}.bars text{font-size:11px;fill:var(--mute)}
+figure svg{border:1px solid var(--line)}figure svg.bars{border:0}svg.bars text{font-size:11px;fill:var(--dim)}
 .key{display:inline-flex;gap:2px;vertical-align:middle}.key i{width:14px;height:14px;display:block;border:1px solid var(--line)}
-${Array.from({ length: 16 }, (_, i) => `.d${i + 1}{fill:hsl(214 80% ${(92 - (i + 1) * 4.2).toFixed(0)}%);background:hsl(214 80% ${(92 - (i + 1) * 4.2).toFixed(0)}%)}`).join('')}
+${Array.from({ length: 16 }, (_, i) => `.d${i + 1}{fill:${blue(i + 1)};background:${blue(i + 1)}}`).join('')}
 `;
 
 const percent = (ratio: number): string => `${(ratio * 100).toFixed(1)}%`;
@@ -99,20 +98,19 @@ export function heatMapPage(title: string, entries: readonly HeatMapEntry[]): st
     const { name, report } = entry;
     const { kernel, sparse, gain } = kernelOf(entry);
     const cells = [percent(report.ratios['1x1']), percent(report.ratios['4x1']), escapeHtml(kernel), sparse ? `${gain.toFixed(1)}×` : ''];
-    return `<tr><td><a href="#w${i}">${escapeHtml(name)}</a></td>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
+    return `<tr><td class="l"><a href="#w${i}">${escapeHtml(name)}</a></td>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
   });
   const sections = entries.map((entry, i) => {
     const { name, weight, report } = entry;
     const whole = gridSvg(densityGrid(weight), 420, `density of ${name}`);
     const corner = gridSvg(cornerGrid(weight), 256, `first elements of ${name}`);
-    return `<section id="w${i}"><h2>${escapeHtml(name)}</h2><p>${escapeHtml(sentence(entry))}</p>
+    return `<section id="w${i}"><h2>${escapeHtml(name)}</h2><p class="dim">${escapeHtml(sentence(entry))}</p>
 <figure>${whole}<figcaption>density of the whole weight</figcaption></figure><figure>${corner}<figcaption>first 64 × 64 elements</figcaption></figure><figure>${ratioBars(report)}<figcaption>share of zero blocks by shape</figcaption></figure></section>`;
   });
   const key = `<span class="key">${[1, 4, 8, 12, 16].map((level) => `<i class="d${level}"></i>`).join('')}</span>`;
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHtml(title)}</title><style>${STYLE}</style></head><body>
-<h1>${escapeHtml(title)}</h1><p>${sparse.length} of ${entries.length} weights run on the sparse kernels and save ${kilobytes(saved)}${entries.some(({ chosen }) => chosen) ? '' : ' as int8'}. Rows are output channels, columns inputs; ${key} from few to many non-zeros.</p>
-<table><thead><tr><th>weight</th><th>zeros</th><th>4x1 zeros</th><th>kernel</th><th>gain</th></tr></thead><tbody>${list.join('')}</tbody></table>
-${sections.join('\n')}
-</body></html>
-`;
+  const subtitle = `${sparse.length} of ${entries.length} weights run on the sparse kernels and save ${kilobytes(saved)}${entries.some(({ chosen }) => chosen) ? '' : ' as int8'}.`;
+  const body = `<p class="dim">Rows are output channels, columns inputs; ${key} from few to many non-zeros.</p>
+<div class="scroll"><table><thead><tr><th class="l">weight</th><th>zeros</th><th>4x1 zeros</th><th>kernel</th><th>gain</th></tr></thead><tbody>${list.join('')}</tbody></table></div>
+${sections.join('\n')}`;
+  return page(title, subtitle, body, STYLE);
 }

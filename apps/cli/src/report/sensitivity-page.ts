@@ -1,21 +1,14 @@
-import type { Histogram, Range } from './histogram';
-import type { LayerReport, ValueReport } from './layer-report';
-import type { Sensitivity } from './sensitivity';
+import type { Histogram, LayerReport, Range, Sensitivity, ValueReport } from '@neural-engine/quantizer';
+import { escapeHtml, page } from './page';
 
-const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 const percent = (share: number, digits = 1): string => `${(100 * share).toFixed(digits)}%`;
 const short = (value: number): string => String(Number(value.toPrecision(4)));
 
 const STYLE = `
-:root{color-scheme:light dark;--ink:#1c2733;--mute:#5b6b7b;--line:#d5dde5;--paper:#fff;--bar:#3b7dd8;--less:#7fbf7f;--cut:#d1495b;--lost:#d1495b1f}
-@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--mute:#9aa7b4;--line:#2c3845;--paper:#11181f;--bar:#6aa5f0;--less:#5f9f5f;--cut:#ff8090;--lost:#ff809026}}
-body{font:14px/1.45 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:2rem auto;max-width:72rem;padding:0 1rem}
-h1{font-size:1.4rem;margin:0 0 .3rem}h2{font-size:1rem;margin:0 0 .2rem;overflow-wrap:anywhere}p{color:var(--mute);margin:.2rem 0 1rem}
-section{border-top:1px solid var(--line);padding:1rem 0}figure{display:inline-block;margin:.4rem 1.2rem .4rem 0;vertical-align:top}
-figcaption{color:var(--mute);font-size:.8rem;max-width:330px;overflow-wrap:anywhere}svg{display:block;max-width:100%}svg text{font:11px system-ui,sans-serif;fill:var(--mute)}
+:root{--bar:#3b7dd8;--less:#7fbf7f;--cut:#d1495b;--lost:#d1495b1f}
+@media(prefers-color-scheme:dark){:root{--bar:#6aa5f0;--less:#5f9f5f;--cut:#ff8090;--lost:#ff809026}}
+figcaption{max-width:330px}svg text{font-size:11px;fill:var(--dim)}
 .b{fill:var(--bar)}.n{fill:var(--less)}.l{fill:var(--lost)}.c{stroke:var(--cut);stroke-width:1.5}.a{stroke:var(--line)}
-table{border-collapse:collapse;margin:1rem 0 1.5rem;font-size:.85rem;width:100%}th,td{text-align:right;padding:.15rem .6rem;border-bottom:1px solid var(--line)}
-th:first-child,td:first-child{text-align:left;overflow-wrap:anywhere}a{color:inherit}
 `;
 
 const ROW = 18;
@@ -80,17 +73,16 @@ export function sensitivityPage(title: string, sensitivity: Sensitivity, layers:
   const rows = layers.map(({ layer, op, noiseShare, snrWithout, values }, i) => {
     const worst = values.reduce((low, { snr }) => Math.min(low, snr), 200);
     const cells = [op === 'Attention' ? 'attention' : 'product', percent(noiseShare), snrWithout.toFixed(2), worst.toFixed(1)];
-    return `<tr><td><a href="#l${i}">${escapeHtml(layer)}</a></td>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
+    return `<tr><td class="l"><a href="#l${i}">${escapeHtml(layer)}</a></td>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
   });
   const sections = layers.map(
     ({ layer, values }, i) => `<section id="l${i}"><h2>${escapeHtml(layer)}</h2>${values.map(figure).join('')}</section>`,
   );
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHtml(title)}</title><style>${STYLE}</style></head><body>
-<h1>${escapeHtml(title)}</h1><p>With all ${layers.length} layers in int8 the outputs have ${sensitivity.snr.toFixed(2)} dB of signal to noise. A bar is the share of that noise which goes when one layer stays f32; green where it grows.</p>
+  const subtitle = `With all ${layers.length} layers in int8 the outputs have ${sensitivity.snr.toFixed(2)} dB of signal to noise.`;
+  const body = `<p class="dim">A bar is the share of that noise which goes when one layer stays f32; green where it grows.</p>
 ${shareBars(layers)}
-<table><thead><tr><th>layer</th><th>kind</th><th>noise share</th><th>dB without it</th><th>worst value, dB</th></tr></thead><tbody>${rows.join('')}</tbody></table>
-<p>Histograms count on a logarithmic scale. Red lines are the ends of the range that 256 codes span; what lies outside becomes its ends.</p>
-${sections.join('\n')}
-</body></html>
-`;
+<div class="scroll"><table><thead><tr><th class="l">layer</th><th>kind</th><th>noise share</th><th>dB without it</th><th>worst value, dB</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>
+<p class="dim">Histograms count on a logarithmic scale. Red lines are the ends of the range that 256 codes span; what lies outside becomes its ends.</p>
+${sections.join('\n')}`;
+  return page(title, subtitle, body, STYLE);
 }

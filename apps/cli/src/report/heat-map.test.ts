@@ -1,25 +1,17 @@
+import { describeWeight } from '@neural-engine/sparsity';
 import { describe, expect, it } from 'vitest';
-import { cornerGrid, densityGrid, describeWeight, heatMapPage } from './index';
+import { heatMapPage } from './heat-map';
 
 /** [out 8, in 4] with one 4x1 block. */
 const data = new Float32Array(32);
 for (let row = 0; row < 4; row++) data[row * 4 + 2] = 1;
 const weight = { data, out: 8, in: 4, transposed: true };
 
-describe('densityGrid', () => {
-  it('keeps 4x1 blocks in one cell', () => {
-    expect(densityGrid(weight)).toEqual({ rows: 2, cols: 4, density: Float32Array.of(0, 0, 1, 0, 0, 0, 0, 0) });
-  });
-  it('reads both storage orders alike', () => {
-    const turned = { ...weight, transposed: false, data: data.map((_, i) => data[(i % 8) * 4 + Math.floor(i / 8)]!) };
-    expect(cornerGrid(turned)).toEqual(cornerGrid(weight));
-  });
-});
-
 describe('heatMapPage', () => {
   it('draws every weight, and nothing of a name reaches the page unescaped', () => {
-    const page = heatMapPage('a <b>', [{ name: '<script>alert(1)</script>', weight, report: describeWeight(weight) }]);
+    const page = heatMapPage('a <b>', [{ name: '<script>alert(1)</script>\x1b[2J', weight, report: describeWeight(weight) }]);
     expect(page).not.toContain('<script>');
+    expect(page).not.toContain('\x1b');
     expect(page.match(/<svg/g)).toHaveLength(3);
     expect(page).toContain('M2 0h1v1h-1z');
     expect(page).not.toMatch(/src=|href="[^#]/);

@@ -9,6 +9,7 @@ import { progress } from './output/progress';
 import type { Column, Row } from './output/table';
 import { Outputs } from './outputs';
 import { readSamples } from './quantize/samples';
+import { weightsOutside } from './weights-outside';
 
 export interface PruneFlags {
   readonly output: string;
@@ -69,8 +70,7 @@ export async function pruneToOnnx(path: string, flags: PruneFlags): Promise<Prun
     ...(threads === undefined ? {} : { threads }),
     ...(bar ? { onProgress: (done: number) => bar.update(done) } : {}),
   }).finally(() => bar?.stop());
-  const hasExternal = [...source.graph.initializers.values()].some((tensor) => tensor.external);
-  await writeModel(model, flags.output, { ...outputs.how(flags.output), ...(hasExternal ? { externalData: {} } : {}) });
+  await writeModel(model, flags.output, { ...outputs.how(flags.output), ...weightsOutside(source, model) });
   const accuracy =
     flags.data === undefined ? null : await measure(located.file, flags.output, flags.data, { tokenizerPath, limit, threads });
   return { rows: layers.map((layer) => ({ ...layer })), notes: notes(flags, layers, accuracy), accuracy };

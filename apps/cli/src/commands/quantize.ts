@@ -22,7 +22,10 @@ export function registerQuantize(program: Command): void {
   program
     .command('quantize [model]')
     .description('a smaller, faster form of a model, without training: saved as IR, or as ONNX that any runtime runs')
-    .option('-o, --output <path>', 'where to save: a folder for the IR, or file.onnx')
+    .option(
+      '-o, --output <path>',
+      'where to save: a folder for the IR, or file.onnx (weights beside it where those of [model] are, or past 2 GiB)',
+    )
     .option('-p, --precision <name>', 'fp32, bf16, int8 (static: calibrated) or dynamic-int8', 'int8')
     .option('-c, --calibration <path>', 'texts to calibrate on: SQuAD, GLUE, tsv, csv, json, jsonl; or .npz, or a folder of them')
     .option('-n, --samples <n>', 'samples to calibrate on', '512')

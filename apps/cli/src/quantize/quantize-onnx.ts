@@ -2,6 +2,7 @@ import { EngineError } from '@neural-engine/core';
 import { locate } from '@neural-engine/engine';
 import { readModel, writeModel } from '@neural-engine/onnx';
 import { type Precision, printRecipe, qdqOnnx, quantizeOnnx, type Recipe, requirePrecision } from '@neural-engine/quantizer';
+import { weightsOutside } from '../weights-outside';
 import {
   claimQuantized,
   type QuantizedModel,
@@ -50,7 +51,7 @@ export async function quantizeToOnnx(
     ? qdqOnnx(source, ranges, { recipe, attention: flags.attention ?? false })
     : await quantizeOnnx(source, { precision, recipe });
   for (const [key, value] of flags.metadata ?? []) model.metadata.set(key, value);
-  await writeModel(model, flags.output, outputs.how(flags.output));
+  await writeModel(model, flags.output, { ...outputs.how(flags.output), ...weightsOutside(source, model) });
   await outputs.save(flags.saveRecipe, () => printRecipe(recipe));
   const lost = left.map((where) => ({ where, message: 'stays f32: its form in the file is not known' }));
   return { ...made, products, attentions, warnings: [...made.warnings, ...lost] };

@@ -130,6 +130,15 @@ rate!(
     vdpbf16ps512, "avx512bf16", 32.0, "vdpbf16ps", "zmm"
 );
 
+/// Rate of the instruction that kernels of `isa` multiply bytes in vectors by.
+pub fn of_bytes(isa: crate::Isa) -> Option<f64> {
+    match (isa.avx512_vnni(), isa.has_avx_vnni()) {
+        (Some(_), _) => vpdpbusd512(),
+        (None, true) => vpdpbusd256(),
+        (None, false) => vpmaddwd256(),
+    }
+}
+
 macro_rules! tile_rate {
     ($(#[$doc:meta])* $name:ident, $op:literal, $depth:literal) => {
         $(#[$doc])*

@@ -1,4 +1,4 @@
-//! Speed of the fused int8 attention, softmax included, as a share of the `vpdpbusd` rate measured seconds before.
+//! Speed of the fused int8 attention, softmax included, as a share of the rate of `vpdpbusd` (or `vpmaddwd`) measured seconds before.
 //!
 //! `cargo run --release -p neural-engine-kernels --example attention_i8 [tier]`; for each head dimension and sequence length:
 //! microseconds for one head and panel of 64 queries, 10⁹ multiply-adds (scores and P·V) a second, share of the rate.
@@ -6,7 +6,7 @@
 use neural_engine_isa::{Isa, Tier};
 use neural_engine_kernels::attention_i8::{AttentionI8, Span};
 use neural_engine_kernels::panel::TOKENS;
-use neural_engine_testkit::rate::{fastest_in_pieces, vpdpbusd512};
+use neural_engine_testkit::rate::{fastest_in_pieces, of_bytes};
 use neural_engine_testkit::{Aligned, Rng};
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn main() {
             let mut scratch = Aligned::new(&vec![0; AttentionI8::scratch_len(head_dim)]);
             let spans = [Span { start: 0, len: tokens as u32 }];
             let attention = AttentionI8 { heads, head_dim, scale: 1e-4, out_scale: 0.8, zero: 128, spans: &spans, key_bias: None };
-            let peak = vpdpbusd512().unwrap_or(f64::NAN);
+            let peak = of_bytes(isa).unwrap_or(f64::NAN);
             let seconds = fastest_in_pieces(BUDGET, heads, |head| {
                 let y = &mut y[head * head_dim * TOKENS..(head + 1) * head_dim * TOKENS];
                 attention.run(isa, 0, head..head + 1, &q, &k, &v, y, &mut scratch).expect("the operands fit");

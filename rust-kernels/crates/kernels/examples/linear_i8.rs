@@ -9,7 +9,7 @@ use neural_engine_isa::{Isa, Tier};
 use neural_engine_kernels::linear_i8::{Compressed4x1U8S8, DenseU8S8, LinearI8, MAX_PANELS, Sparse4x1U8S8, TiledU8S8, WeightI8};
 use neural_engine_kernels::panel::{Io, Residual, TOKENS};
 use neural_engine_kernels::{Activation, KernelError};
-use neural_engine_testkit::rate::{fastest_in_pieces, tdpbusd_from_l1, vpdpbusd256, vpdpbusd512, vpmaddwd256};
+use neural_engine_testkit::rate::{fastest_in_pieces, of_bytes, tdpbusd_from_l1};
 use neural_engine_testkit::{Aligned, Rng};
 use std::time::Duration;
 
@@ -65,15 +65,6 @@ fn main() {
     }
 }
 
-/// Rate of the instruction that kernels of `isa` multiply bytes by.
-fn bytes_rate(isa: Isa) -> Option<f64> {
-    match (isa.avx512_vnni(), isa.has_avx_vnni()) {
-        (Some(_), _) => vpdpbusd512(),
-        (None, true) => vpdpbusd256(),
-        (None, false) => vpmaddwd256(),
-    }
-}
-
 fn line(isa: Isa, (name, pack, view): Form, (m, k): (usize, usize), zeros: usize, weight: &[i8], panels: usize, rng: &mut Rng) {
     let used = weight.iter().filter(|w| **w != 0).count() as f64;
     let packed = Aligned::new(&pack(m, k, weight).expect("a valid shape"));
@@ -85,7 +76,7 @@ fn line(isa: Isa, (name, pack, view): Form, (m, k): (usize, usize), zeros: usize
     let xs: Vec<_> = (0..panels).map(|_| Aligned::new(&rng.bytes(k * TOKENS))).collect();
     let mut ys: Vec<_> = (0..panels).map(|_| Aligned::new(&vec![0; m * TOKENS])).collect();
     let mut scratch = Aligned::new(&vec![0; layer.scratch_len(MAX_PANELS)]);
-    let peak = if on_tiles { tdpbusd_from_l1() } else { bytes_rate(isa) }.unwrap_or(f64::NAN);
+    let peak = if on_tiles { tdpbusd_from_l1() } else { of_bytes(isa) }.unwrap_or(f64::NAN);
     let calls = m / rows_a_call;
     let seconds = fastest_in_pieces(BUDGET, calls * panels.div_ceil(together), |piece| {
         let (call, group) = (piece % calls, piece / calls);

@@ -2,10 +2,13 @@
 
 use super::head::Job;
 use super::products::{Byte, Products, QUAD, Row, tile_reach};
-use crate::dot_u8s8::avx2::{Dot, DotOp, broadcast, dispatch, interleave, load, splat, store};
+use crate::dot_u8s8::avx2::{Dot, DotOp, dispatch, interleave, load, splat, store};
 use crate::dot_u8s8::each;
 use crate::panel::TOKENS;
 use neural_engine_isa::{Avx2, Isa, Simd};
+
+/// Steps whose weights are prepared together, half a KB of them: a panel's groups of keys, or the features of a head of 64.
+const STEPS: usize = 16;
 
 /// All heads of a checked call.
 pub(super) fn run(token: Avx2, isa: Isa, job: Job<'_>) {
@@ -55,17 +58,30 @@ impl<D: Dot> Products for By<D> {
     ) -> [Row<Self>; 4] {
         let (dot, token) = (self.0, self.simd());
         let w = &B::bytes(w)[..tile_reach(ROW, STEP, steps)];
-        for j in 0..4 {
-            let mut part = [acc[0][j], acc[1][j], acc[2][j], acc[3][j]];
-            for (n, x) in x[..steps * QUAD].chunks_exact(QUAD).enumerate() {
-                let x = [dot.x(load(token, &x[64 * j..])), dot.x(load(token, &x[64 * j + 32..]))];
-                for (i, part) in part.iter_mut().enumerate() {
-                    let w = dot.w(broadcast(token, &w[ROW * i + STEP * n..]));
-                    *part = [dot.add(part[0], x[0], w), dot.add(part[1], x[1], w)];
+        let mut at = 0;
+        for x in x[..steps * QUAD].chunks(STEPS * QUAD) {
+            // Each row is used for four times 16 lanes: prepared once, it costs a load then.
+            let mut prepared = [D::Four::default(); STEPS];
+            for four in &mut prepared[..x.len() / QUAD] {
+                let mut bytes = [0; 16];
+                for i in 0..4 {
+                    bytes[4 * i..4 * i + 4].copy_from_slice(&w[at + ROW * i..at + ROW * i + 4]);
                 }
+                *four = dot.four(&bytes);
+                at += STEP;
             }
-            for i in 0..4 {
-                acc[i][j] = part[i];
+            for j in 0..4 {
+                let mut part = [acc[0][j], acc[1][j], acc[2][j], acc[3][j]];
+                for (x, four) in x.chunks_exact(QUAD).zip(&prepared) {
+                    let x = [dot.x(load(token, &x[64 * j..])), dot.x(load(token, &x[64 * j + 32..]))];
+                    for (i, part) in part.iter_mut().enumerate() {
+                        let w = dot.row(four, i);
+                        *part = [dot.add(part[0], x[0], w), dot.add(part[1], x[1], w)];
+                    }
+                }
+                for i in 0..4 {
+                    acc[i][j] = part[i];
+                }
             }
         }
         acc

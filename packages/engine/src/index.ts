@@ -41,6 +41,7 @@ export type {
 export {
   type Feed,
   type Feeds,
+  type FromPackedOptions,
   type KernelChoice,
   type Machine,
   Model,

@@ -222,6 +222,13 @@ describe('a cache that fails', () => {
   });
 });
 
+it('refuses a sparse policy that does not exist before it reads the model', async () => {
+  const path = join(folder, 'unread.onnx');
+  writeFileSync(path, 'no model');
+  await expect(load(path, { sparse: 'nevr' as never })).rejects.toMatchObject({ code: 'E_USAGE', where: 'sparse' });
+  await expect(load(path, { sparseThreshold: 7 })).rejects.toMatchObject({ code: 'E_USAGE', where: 'sparseThreshold' });
+});
+
 it('keeps apart what different versions of the code pack', () => {
   const key = (by?: string): string => packedKey([models[0]!], {}, by);
   expect(key('compiler 1')).not.toBe(key('compiler 2'));

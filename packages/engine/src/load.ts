@@ -12,6 +12,7 @@ import {
   type Session,
   type SessionOptions,
 } from '@neural-engine/runtime';
+import { checkPolicy } from '@neural-engine/sparsity';
 import { cacheDirectory, cachedFile, cacheLimit, isFrom, originOf, packedKey } from './cache';
 import { embeddingRows } from './embedding-rows';
 import { type Located, locate, type ModelSource } from './source';
@@ -127,12 +128,13 @@ interface Packed {
  * The first load of a file compiles it and packs its weights into the cache; later loads, also of other processes, map the packed file. A
  * cache that is damaged or cannot be written costs time, and a warning of the process that names the file.
  * @throws {EngineError} E_NOT_FOUND, E_PARSE, E_MODEL, E_LIMIT, E_PATH what is wrong with the file; E_UNSUPPORTED all that cannot run; E_ISA no native binary;
- * E_USAGE a pattern switch that names no pass, or a rounding asked of a model that is compiled already; E_PATH, E_IR_MISMATCH, E_CANTCREAT, E_SPACE, E_IO
+ * E_USAGE a pattern switch that names no pass, a sparse policy that does not exist, or a rounding asked of a model that is compiled already; E_PATH, E_IR_MISMATCH, E_CANTCREAT, E_SPACE, E_IO
  * what is wrong with `packedFile`.
  */
 export async function load(source: ModelSource, options: LoadOptions = {}): Promise<LoadedModel> {
   const located = locate(source);
   checkRounding(located, options);
+  checkPolicy(options.sparse, options.sparseThreshold);
   const packed = packedOf(located, options);
   const warm = packed?.key === undefined ? null : await openPacked(packed, packed.key, located, options);
   if (packed && warm) return new LoadedModel(warm, located, options, true, packed.file);

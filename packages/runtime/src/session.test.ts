@@ -97,6 +97,20 @@ describe('Session', () => {
     await session.close();
     await expect(session.run(feeds(1, 1))).rejects.toMatchObject({ code: 'E_USAGE' });
   });
+  it('refuses buffers for outputs and taps that it does not have, naming those that it has', async () => {
+    await using session = await (await Model.fromGraph(sample())).session({ threads: 1 });
+    const [output] = session.model.outputs as [Port];
+    for (const options of [{ taps: ['nope'] }, { taps: ['toString'] }, { outputs: { nope: new Float32Array(1) } }])
+      await expect(session.run(feeds(1, 2), options)).rejects.toMatchObject({
+        code: 'E_REQUEST',
+        message: expect.stringMatching(new RegExp(`"(nope|toString)".*"${output.name}"`)),
+      });
+    // Its elements are packed, and lie nowhere as they were.
+    const { graph, nodes } = session.model.prepared;
+    const made = new Set([...graph.inputs, ...nodes.flatMap(({ writes }) => writes)]);
+    const weight = [...graph.values.values()].find(({ name, constant }) => !constant && !made.has(name))?.name;
+    await expect(session.run(feeds(1, 2), { taps: [weight!] })).rejects.toMatchObject({ code: 'E_REQUEST' });
+  });
   it('stops at the signal', async () => {
     const session = await (await Model.fromGraph(sample())).session({ threads: 1 });
     await expect(session.run(feeds(1, 1), { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'E_ABORTED' });

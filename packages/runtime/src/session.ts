@@ -88,7 +88,7 @@ export class Session implements AsyncDisposable {
    * Computes the outputs for `feeds`.
    *
    * @returns a tensor for each output (and tap), row-major; positions that the mask hides hold zeros or values without meaning.
-   * @throws {EngineError} E_REQUEST feeds that contradict the model, token ids beyond the vocabulary; E_LIMIT shapes too large; E_ABORTED; E_USAGE the session is closed.
+   * @throws {EngineError} E_REQUEST feeds that contradict the model, token ids beyond the vocabulary, outputs and taps that there are not; E_LIMIT shapes too large; E_ABORTED; E_USAGE the session is closed.
    */
   async run(feeds: Feeds, options: RunOptions = {}): Promise<Record<string, Tensor>> {
     const { outputs } = await this.execute(feeds, options, false);
@@ -123,6 +123,8 @@ export class Session implements AsyncDisposable {
       throw new EngineError('E_ABORTED', 'run', 'aborted before the run began', { cause: options.signal.reason });
     const inputs = bindFeeds(this.model.inputs, feeds);
     const { program, layers, outputs: ports } = this.planFor(inputs, options.taps ?? []);
+    for (const name of Object.keys(options.outputs ?? {}))
+      if (!ports.some((port) => port.name === name)) throw unknown(`output "${name}": the run has none; it has`, ports, name);
     const results = ports.map(({ name, dtype, dims }): Tensor => {
       const length = elementCount(dims, name, 'plan');
       const given = options.outputs?.[name];
@@ -168,6 +170,14 @@ export class Session implements AsyncDisposable {
     }
     const { prepared } = this.model;
     const values = this.infer(inputs);
+    const computed = new Set([...prepared.graph.inputs, ...prepared.nodes.flatMap(({ writes }) => writes)]);
+    for (const tap of taps)
+      if (!computed.has(tap) && !values.get(tap)?.constant)
+        throw unknown(
+          `tap "${tap}": no step of the model computes it; they compute`,
+          [...computed].map((name) => ({ name })),
+          tap,
+        );
     const { program: spec, layers } = planLayers(prepared, values, { threads: this.threads, taps });
     const planned: Planned = {
       program: new (kernels().Program)(spec, this.model.weights),
@@ -192,4 +202,13 @@ export class Session implements AsyncDisposable {
     }
     return values;
   }
+}
+
+/** Names that a message lists; further ones are counted. */
+const LISTED = 8;
+
+function unknown(message: string, ports: readonly { name: string }[], where: string): EngineError {
+  const names = ports.slice(0, LISTED).map(({ name }) => `"${name}"`);
+  const more = ports.length > LISTED ? ` and ${ports.length - LISTED} more` : '';
+  return new EngineError('E_REQUEST', 'run', `${message} ${names.join(', ')}${more}`, { where });
 }

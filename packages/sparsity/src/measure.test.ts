@@ -23,6 +23,15 @@ describe('zeroBlockRatio', () => {
 });
 
 describe('decideSparse', () => {
+  it('refuses a policy that does not exist and a threshold that is no share, naming them', () => {
+    const weight = { data: new Int8Array(8), out: 4, in: 2, transposed: true };
+    for (const [options, message] of [
+      [{ policy: 'nevr' as never }, 'sparse: expected "auto", "threshold", "always", "never", got "nevr"'],
+      [{ policy: 'threshold' as const, threshold: Number.NaN }, 'sparseThreshold: expected a number from 0 to 1, got NaN'],
+      [{ threshold: 70 }, 'sparseThreshold: expected a number from 0 to 1, got 70'],
+    ] as const)
+      expect(() => decideSparse(weight, options)).toThrow(expect.objectContaining({ code: 'E_USAGE', message }));
+  });
   const weight = { data: rows, out: 8, in: 2, transposed: true };
   it('decides at the threshold and says why', () => {
     expect(decideSparse(weight, { policy: 'threshold', threshold: 0.75 })).toEqual({

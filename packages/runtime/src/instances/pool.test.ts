@@ -115,6 +115,14 @@ describe('Pool', () => {
     await expect(one.run(long)).rejects.toMatchObject({ code: 'E_DRAINING' });
   });
 
+  it('drains without waiting for others to join what it has', async () => {
+    const one = await Pool.open(model, { instances: 1, threadsPerInstance: 1, maxBatch: 2, maxDelayMs: 60_000 });
+    const accepted = one.run(feedsOf(1, 3));
+    await one.drain();
+    await accepted;
+    await one.close();
+  });
+
   it('refuses feeds of another shape and options that make no sense, by name', async () => {
     const one = await pool({ instances: 1, threadsPerInstance: 1 });
     await expect(one.run({})).rejects.toMatchObject({ code: 'E_REQUEST' });

@@ -185,11 +185,13 @@ export class Pool implements AsyncDisposable {
 
   /** Takes no more requests; resolves when all that were accepted have their answer. */
   drain(): Promise<void> {
-    this.draining ??= new Promise((resolve) => {
+    if (this.draining) return this.draining;
+    this.draining = new Promise((resolve) => {
       this.drained = resolve;
-      this.dispatch();
-      this.finishDraining();
     });
+    // Not before it is known to drain: requests wait for no others to join them now.
+    this.dispatch();
+    this.finishDraining();
     return this.draining;
   }
 

@@ -160,7 +160,8 @@ export class Session implements AsyncDisposable {
   }
 
   private planFor(inputs: readonly Tensor[], taps: readonly string[]): Planned {
-    const key = `${inputs.map((tensor, i) => tensor.dims.join('x') + (this.shapeData.has(i) ? `=${tensor.data.join()}` : '')).join(';')}|${taps.join('|')}`;
+    const whole = this.masksFirst(inputs);
+    const key = `${whole ? 'whole|' : ''}${inputs.map((tensor, i) => tensor.dims.join('x') + (this.shapeData.has(i) ? `=${tensor.data.join()}` : '')).join(';')}|${taps.join('|')}`;
     const found = this.plans.get(key);
     if (found) {
       // Most recently used last.
@@ -178,7 +179,7 @@ export class Session implements AsyncDisposable {
           [...computed].map((name) => ({ name })),
           tap,
         );
-    const { program: spec, layers } = planLayers(prepared, values, { threads: this.threads, taps });
+    const { program: spec, layers } = planLayers(prepared, values, { threads: this.threads, taps, whole });
     const planned: Planned = {
       program: new (kernels().Program)(spec, this.model.weights),
       layers,
@@ -187,6 +188,17 @@ export class Session implements AsyncDisposable {
     this.plans.set(key, planned);
     if (this.plans.size > this.limit) this.plans.delete(this.plans.keys().next().value!);
     return planned;
+  }
+
+  /** Whether a first token that the model reads is masked. */
+  private masksFirst(inputs: readonly Tensor[]): boolean {
+    const { graph, components } = this.model.prepared;
+    return components.some(({ pack, readsFirst, mask }) => {
+      const tensor = pack && readsFirst ? inputs[graph.inputs.indexOf(mask!)] : undefined;
+      const [rows, length] = (tensor?.dims ?? [0, 0]) as [number, number];
+      for (let row = 0; length > 0 && row < rows; row++) if (Number(tensor!.data[row * length]) === 0) return true;
+      return false;
+    });
   }
 
   private infer(inputs: readonly Tensor[]): ReadonlyMap<string, ConcreteValue> {

@@ -14,6 +14,8 @@ export interface PlanOptions {
   readonly group?: number;
   /** Values to copy out beside the outputs, for calibration and comparison. */
   readonly taps?: readonly string[];
+  /** Compute masked tokens even where they could be left out, because a first token is one. */
+  readonly whole?: boolean;
 }
 
 /** A component's rows for these input shapes. */
@@ -52,7 +54,7 @@ export function planLayers(prepared: Prepared, values: ReadonlyMap<string, Concr
     const space: Space =
       component.kind === 'rows' || rows.length !== 2
         ? { kind: 'rows', count }
-        : { kind: 'tokens', batch: rows[0]!, seq: rows[1]!, pack: component.pack };
+        : { kind: 'tokens', batch: rows[0]!, seq: rows[1]!, pack: component.pack && !(options.whole && component.readsFirst) };
     const group = options.group ?? Math.max(1, Math.min(2, Math.floor(panels / options.threads)));
     return { space, panels, group, split: panels > 0 && panels < options.threads };
   });

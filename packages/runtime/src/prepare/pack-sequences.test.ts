@@ -1,7 +1,9 @@
 import { s64, type Tensor } from '@neural-engine/core';
 import { type Attributes, evaluateGraph, Graph, inferShapes } from '@neural-engine/ir';
+import type { ProgramSpec } from '@neural-engine/kernels';
 import { describe, expect, it } from 'vitest';
 import { Model } from '../model';
+import type { Session } from '../session';
 
 const HIDDEN = 8;
 const LENGTH = 12;
@@ -109,6 +111,38 @@ describe('masked tokens are left out where', () => {
     ],
   ])('%s', async (_, head, tokens) => {
     expect(await check(encoder(head), tokens)).toBe('masked tokens cannot be observed');
+  });
+});
+
+describe('a first token that is masked', () => {
+  const left = {
+    ...feeds,
+    mask: { ...feeds['mask']!, data: (feeds['mask']!.data as BigInt64Array).map((_, i) => (i % LENGTH < 3 ? 0n : 1n)) },
+  };
+  /** Whether the program for these feeds leaves masked tokens out. */
+  const packedTokens = (session: Session, given: typeof feeds): boolean =>
+    (session.plan(given).source as ProgramSpec).spaces.some((space) => space.kind === 'tokens' && space.pack);
+  it.each<[string, Head]>([
+    ['Gather', (op, graph) => op('Tanh', [product(op, graph, first(op, graph, Y), 3)])],
+    ['Slice', (op, graph) => op('Slice', [Y, axes(graph, 0), axes(graph, 1), axes(graph, 1)])],
+  ])('is computed where %s reads it, and others are left out again in the next run', async (_, head) => {
+    const graph = encoder(head);
+    await using session = await (await Model.fromGraph(graph)).session({ threads: 1 });
+    for (const [given, packs] of [
+      [feeds, true],
+      [left, false],
+      [feeds, true],
+    ] as const) {
+      const [name] = graph.outputs as [string];
+      const exact = evaluateGraph(graph, given).get(name)!.data;
+      for (const [i, value] of ((await session.run(given))[name]!.data as Float32Array).entries())
+        expect(Math.abs(value - Number(exact[i]))).toBeLessThan(1e-5);
+      expect(packedTokens(session, given)).toBe(packs);
+    }
+  });
+  it('is left out with the others where each token has its answer', async () => {
+    await using session = await (await Model.fromGraph(encoder(logits))).session({ threads: 1 });
+    expect(packedTokens(session, left)).toBe(true);
   });
 });
 

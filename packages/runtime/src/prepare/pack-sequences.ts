@@ -1,5 +1,6 @@
 import type { Graph, Node } from '@neural-engine/ir';
 import { type Apart, carryAxes, equalAxes } from './carry-axes';
+import type { Component } from './prepared';
 
 /** A key this far below the others gets probability 0 in f32: exp(−104) underflows, and scores differ by less than the rest. */
 const VANISHES = -1000;
@@ -10,13 +11,19 @@ const VANISHES = -1000;
  * They can when nothing shows them: the additive mask makes their probability underflow to zero, and what leaves the encoder either keeps
  * tokens apart up to the outputs (where masked positions carry no meaning), reads only a first token, or multiplies by the mask before it
  * sums. The axes of sequences and tokens are followed through each operator: a product or softmax over features keeps tokens apart, and one
- * over the same axis once features were squeezed away does not.
+ * over the same axis once features were squeezed away does not. A first token may be masked too, which a run tells: its mask has to be an input.
  */
-export function packSequences(graph: Graph, encoder: ReadonlySet<Node>, padding: Node): { pack: boolean; packReason: string } {
+export function packSequences(
+  graph: Graph,
+  encoder: ReadonlySet<Node>,
+  padding: Node,
+): Pick<Component, 'pack' | 'packReason' | 'readsFirst'> {
   const value = padding.attributes['value'] as number;
   if (!(value <= VANISHES)) return { pack: false, packReason: `a masked key still counts: its bias is ${value}` };
+  const mask = padding.inputs[0]!;
+  let readsFirst = false;
   const consumers = graph.consumers();
-  const masks = maskDescendants(graph, padding.inputs[0]!, consumers);
+  const masks = maskDescendants(graph, mask, consumers);
   const hidden = new Map<string, Apart>();
   const rankOf = (name: string): number | undefined => (hidden.get(name) ?? masks.get(name))?.rank ?? graph.value(name).shape?.length;
   const queue: string[] = [];
@@ -28,8 +35,8 @@ export function packSequences(graph: Graph, encoder: ReadonlySet<Node>, padding:
   };
   /** Whether a factor is the mask, lying as the tokens do. */
   const hides = (node: Node, factor: string, carried: Apart): boolean => {
-    const mask = masks.get(factor);
-    const laid = mask && carryAxes(graph, node, factor, mask, rankOf);
+    const own = masks.get(factor);
+    const laid = own && carryAxes(graph, node, factor, own, rankOf);
     return laid !== undefined && equalAxes(laid, carried);
   };
   for (const node of encoder) for (const name of node.outputs.filter(Boolean)) add(name, ROWS);
@@ -41,14 +48,18 @@ export function packSequences(graph: Graph, encoder: ReadonlySet<Node>, padding:
         if (!equalAxes(apart, ROWS)) return mixes;
         continue;
       }
-      if (consumer.op === 'Shape' || consumer.op === 'Size' || readsFirstToken(graph, consumer, name, apart)) continue;
+      if (consumer.op === 'Shape' || consumer.op === 'Size') continue;
+      if (graph.inputs.includes(mask) && readsFirstToken(graph, consumer, name, apart)) {
+        readsFirst = true;
+        continue;
+      }
       const carried = carryAxes(graph, consumer, name, apart, rankOf);
       if (!carried) return mixes;
       if (consumer.op === 'Mul' && consumer.inputs.some((input) => input !== name && hides(consumer, input, carried))) continue;
       for (const output of consumer.outputs.filter(Boolean)) if (!add(output, carried)) return mixes;
     }
   }
-  return { pack: true, packReason: 'masked tokens cannot be observed' };
+  return { pack: true, packReason: 'masked tokens cannot be observed', readsFirst };
 }
 
 /** What an encoder makes: `[batch, sequence, features]`. */

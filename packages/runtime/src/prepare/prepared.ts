@@ -39,6 +39,8 @@ export interface Component {
   readonly pack: boolean;
   /** Why it packs or does not. */
   readonly packReason: string;
+  /** First tokens are read behind the encoder: a run that masks one computes all. */
+  readonly readsFirst?: boolean;
 }
 
 export type PreparedNode = { readonly name: string; readonly reads: readonly string[]; readonly writes: readonly string[] } & (

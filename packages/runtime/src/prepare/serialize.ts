@@ -3,7 +3,7 @@ import { Graph } from '@neural-engine/ir';
 import type { Prepared } from './prepared';
 
 /** Raised whenever what is stored changes its form, so that old packed files are made anew. */
-const FORM = 4;
+const FORM = 5;
 
 const DTYPE_OF: Readonly<Record<string, DType>> = {
   Float32Array: 'f32',

@@ -9,18 +9,12 @@ import { encodeIr, writeIr } from './write-ir';
 /** What a read of a file does instead, by how many came before it. */
 const fault = vi.hoisted(() => ({ read: undefined as ((number: number, length: number) => number) | undefined, reads: 0 }));
 
-vi.mock('node:fs/promises', async (original) => {
-  const real = await original<typeof import('node:fs/promises')>();
+vi.mock('node:fs', async (original) => {
+  const real = await original<typeof import('node:fs')>();
   return {
     ...real,
-    open: async (...args: Parameters<typeof real.open>) => {
-      const file = await real.open(...args);
-      const read = file.read.bind(file) as (into: Uint8Array, offset: number, length: number, at: number) => Promise<{ bytesRead: number }>;
-      return Object.assign(file, {
-        read: async (into: Uint8Array, offset: number, length: number, at: number) =>
-          read(into, offset, fault.read?.(fault.reads++, length) ?? length, at),
-      });
-    },
+    readSync: (fd: number, into: Uint8Array, offset: number, length: number, at: number) =>
+      real.readSync(fd, into, offset, fault.read?.(fault.reads++, length) ?? length, at),
   };
 });
 

@@ -1,16 +1,16 @@
-import { createHash } from 'node:crypto';
-import { constants as flags } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError, LIMITS } from '@neural-engine/core';
 import type { Graph } from '../graph';
 import { verifyGraph } from '../verify';
 import type { IrConfig } from './config';
 import { readConstants } from './constants';
+import { type OpenFile, openRegular, readRange } from './open-file';
 import { liftOriginal } from './original/lift';
 import { parseConfig } from './parse-config';
 import { weightsFile } from './save-files';
 import { isNative, nativeToGraph } from './to-graph';
+import { digestOf, type Weights, weightsInFile, weightsInMemory } from './weights';
 
 /** The parts of an IR that are in memory. */
 export interface IrSource {
@@ -19,20 +19,27 @@ export interface IrSource {
 }
 
 /**
- * Reads an IR folder or its parts: files of this project and of three versions of the original.
+ * Reads an IR folder or its parts: files of this project and of three versions of the original. The files of a folder may be links into one
+ * other folder, as a hub's cache has them.
  *
  * @throws {EngineError} E_NOT_FOUND, E_PATH, E_IO the files; E_IR with the line of conf.yaml; E_IR_MISMATCH parts that do not belong together;
  * E_UNSUPPORTED operators without a counterpart, all of them.
  */
 export async function readIr(source: string | IrSource): Promise<Graph> {
-  const { config, weights } =
-    typeof source === 'string' ? await readFiles(source) : { config: parseConfig(source.config), weights: source.weights };
+  if (typeof source === 'string') return readFolder(source);
+  const config = parseConfig(source.config);
+  return checkedGraph(config, weightsInMemory(source.weights));
+}
+
+function checkedGraph(config: IrConfig, weights: Weights): Graph {
   checkDigest(config, weights);
-  return irToGraph(config, weights);
+  return toGraph(config, weights);
 }
 
 /** The graph of parsed parts. @throws {EngineError} as {@link readIr}, of what is in the files. */
-export function irToGraph(config: IrConfig, weights: Uint8Array): Graph {
+export const irToGraph = (config: IrConfig, weights: Uint8Array): Graph => toGraph(config, weightsInMemory(weights));
+
+function toGraph(config: IrConfig, weights: Weights): Graph {
   const constants = readConstants(config, weights);
   try {
     const graph = isNative(config) ? nativeToGraph(config, constants) : liftOriginal(config, constants);
@@ -50,7 +57,7 @@ function faultOfFile(error: unknown): unknown {
   return new EngineError('E_IR', 'ir', message, { cause: error, ...(where === undefined ? {} : { where }) });
 }
 
-function checkDigest({ extra }: IrConfig, weights: Uint8Array): void {
+function checkDigest({ extra }: IrConfig, weights: Weights): void {
   if (!extra) return;
   if (extra.weightsBytes !== weights.byteLength) {
     throw new EngineError(
@@ -59,7 +66,7 @@ function checkDigest({ extra }: IrConfig, weights: Uint8Array): void {
       `conf.yaml was saved with ${extra.weightsBytes} bytes of weights, model.bin has ${weights.byteLength}`,
     );
   }
-  if (createHash('sha256').update(weights).digest('hex') !== extra.weightsDigest) {
+  if (digestOf(weights) !== extra.weightsDigest) {
     throw new EngineError(
       'E_IR_MISMATCH',
       'ir',
@@ -68,43 +75,31 @@ function checkDigest({ extra }: IrConfig, weights: Uint8Array): void {
   }
 }
 
-async function readFiles(directory: string): Promise<{ config: IrConfig; weights: Uint8Array }> {
+async function readFolder(directory: string): Promise<Graph> {
   const names = await readdir(directory).catch((cause: unknown) => {
     throw new EngineError('E_NOT_FOUND', 'ir', `"${directory}" is no folder that can be read`, { where: directory, cause });
   });
   const configs = names.filter((name) => name.endsWith('.yaml'));
   const configName = configs.includes('conf.yaml') ? 'conf.yaml' : configs.length === 1 ? configs[0]! : undefined;
   if (!configName) throw new EngineError('E_NOT_FOUND', 'ir', `"${directory}" holds no conf.yaml`, { where: directory });
-  const config = parseConfig(new TextDecoder().decode(await readRegular(join(directory, configName), configName, LIMITS.yamlBytes)));
+  const file = await openRegular(join(directory, configName), LIMITS.yamlBytes, 'anywhere');
+  const config = parseConfig(await withFile(file, async () => new TextDecoder().decode(readRange(file, 0, file.size))));
   const path = await weightsFile(directory, config.extra?.weightsDigest);
-  return { config, weights: await readRegular(path, 'model.bin', LIMITS.weightBytes) };
+  const links = file.linkedFolder === undefined ? 'nowhere' : { folder: file.linkedFolder };
+  return withFile(await openRegular(path, LIMITS.weightBytes, links), async (weights) => {
+    const before = await weights.handle.stat();
+    const graph = checkedGraph(config, weightsInFile(weights));
+    const after = await weights.handle.stat();
+    if (after.mtimeMs !== before.mtimeMs || after.size !== weights.size)
+      throw new EngineError('E_IO', 'ir', 'model.bin changed while it was read', { where: 'model.bin' });
+    return graph;
+  });
 }
 
-/** Reads a regular file that is no link, whole. */
-async function readRegular(path: string, name: string, limit: number): Promise<Uint8Array> {
-  const file = await open(path, flags.O_RDONLY | flags.O_NOFOLLOW | flags.O_NONBLOCK).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'ENOENT') throw new EngineError('E_IR_MISMATCH', 'ir', `the folder has no ${name}`, { where: name, cause });
-    throw new EngineError(cause.code === 'ELOOP' ? 'E_PATH' : 'E_IO', 'ir', `${name} cannot be opened (${cause.code})`, {
-      where: name,
-      cause,
-    });
-  });
+async function withFile<Result>(file: OpenFile, work: (file: OpenFile) => Promise<Result>): Promise<Result> {
   try {
-    const stats = await file.stat();
-    if (!stats.isFile()) throw new EngineError('E_PATH', 'ir', `${name} is no regular file`, { where: name });
-    if (stats.size > limit)
-      throw new EngineError('E_LIMIT', 'ir', `${name} has ${stats.size} bytes, the limit is ${limit}`, { where: name });
-    const bytes = new Uint8Array(stats.size);
-    let at = 0;
-    while (at < bytes.length) {
-      const { bytesRead } = await file.read(bytes, at, Math.min(bytes.length - at, 1 << 30), at).catch((cause: NodeJS.ErrnoException) => {
-        throw new EngineError('E_IO', 'ir', `${name} cannot be read (${cause.code})`, { where: name, cause });
-      });
-      if (bytesRead === 0) throw new EngineError('E_IO', 'ir', `${name} became shorter while it was read`, { where: name });
-      at += bytesRead;
-    }
-    return bytes;
+    return await work(file);
   } finally {
-    await file.close();
+    await file.handle.close();
   }
 }

@@ -4,6 +4,7 @@ import { FORMAT_VERSION, type IrConfig, type IrExtra } from './config';
 import { graphToIr } from './from-graph';
 import { printConfig } from './print-config';
 import { type SaveOptions, saveFiles } from './save-files';
+import { updateHash } from './weights';
 
 export type WriteIrOptions = SaveOptions;
 
@@ -25,7 +26,7 @@ export function sealIr(config: Omit<IrConfig, 'extra'>, weights: readonly Uint8A
   const hash = createHash('sha256');
   let size = 0;
   for (const part of weights) {
-    hash.update(part);
+    updateHash(hash, part);
     size += part.byteLength;
   }
   const digest = hash.digest('hex');

@@ -61,11 +61,10 @@ async function openAllowed(path: string, links: Links): Promise<{ handle: FileHa
 /** What one call of the system takes. */
 const PIECE_BYTES = 2 ** 30;
 
-/** Bytes of a file. @throws {EngineError} E_IO the file fails, or ends before them. */
-export function readRange({ name, handle }: OpenFile, offset: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  for (let at = 0; at < length; ) {
-    const count = readPiece(name, () => readSync(handle.fd, bytes, at, Math.min(length - at, PIECE_BYTES), offset + at));
+/** Fills `bytes` with those of a file from `offset` on. @throws {EngineError} E_IO the file fails, or ends before. */
+export function readInto(bytes: Uint8Array, { name, handle }: OpenFile, offset: number): Uint8Array {
+  for (let at = 0; at < bytes.length; ) {
+    const count = readPiece(name, () => readSync(handle.fd, bytes, at, Math.min(bytes.length - at, PIECE_BYTES), offset + at));
     if (count === 0) throw new EngineError('E_IO', 'ir', `${name} became shorter while it was read`, { where: name });
     at += count;
   }

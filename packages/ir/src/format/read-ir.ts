@@ -5,7 +5,7 @@ import type { Graph } from '../graph';
 import { verifyGraph } from '../verify';
 import type { IrConfig } from './config';
 import { readConstants } from './constants';
-import { type OpenFile, openRegular, readRange } from './open-file';
+import { type OpenFile, openRegular, readInto } from './open-file';
 import { liftOriginal } from './original/lift';
 import { parseConfig } from './parse-config';
 import { weightsFile } from './save-files';
@@ -83,7 +83,7 @@ async function readFolder(directory: string): Promise<Graph> {
   const configName = configs.includes('conf.yaml') ? 'conf.yaml' : configs.length === 1 ? configs[0]! : undefined;
   if (!configName) throw new EngineError('E_NOT_FOUND', 'ir', `"${directory}" holds no conf.yaml`, { where: directory });
   const file = await openRegular(join(directory, configName), LIMITS.yamlBytes, 'anywhere');
-  const config = parseConfig(await withFile(file, async () => new TextDecoder().decode(readRange(file, 0, file.size))));
+  const config = parseConfig(await withFile(file, async () => new TextDecoder().decode(readInto(new Uint8Array(file.size), file, 0))));
   const path = await weightsFile(directory, config.extra?.weightsDigest);
   const links = file.linkedFolder === undefined ? 'nowhere' : { folder: file.linkedFolder };
   return withFile(await openRegular(path, LIMITS.weightBytes, links), async (weights) => {

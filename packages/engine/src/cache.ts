@@ -46,10 +46,12 @@ let made: string | undefined;
  * In a checkout versions stay while the code changes, and in a bundle there are none: there the time of the build tells.
  */
 export function madeBy(): string {
-  made ??= [
+  if (made !== undefined) return made;
+  const { resolve: find } = createRequire(import.meta.url);
+  made = [
     ...MAKERS.map((name) => {
       try {
-        const manifest = createRequire(import.meta.url).resolve(`@neural-engine/${name}/package.json`);
+        const manifest = find(`@neural-engine/${name}/package.json`);
         const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
         return `${name} ${version} ${builtAt(join(dirname(manifest), 'dist', 'index.js'))}`;
       } catch {

@@ -1,43 +1,18 @@
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { demoModelDirectory, demoSamples } from '@neural-engine/demo-model';
 import { makeModel, makeNode, makeTensor, makeValueInfo, writeModel } from '@neural-engine/onnx';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Result, run } from './__fixtures__/run';
 
-const source = fileURLToPath(new URL('./main.ts', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'ne-cli-'));
 const tiny = join(folder, 'tiny.onnx');
 const tokenizer = demoModelDirectory();
 const input = join(folder, 'x.json');
 
-interface Result {
-  code: number | null;
-  out: string;
-  err: string;
-}
-
-/** Runs the command line in a process of its own, from its sources. */
-function ne(args: readonly string[], { stdin = '' }: { stdin?: string } = {}): Promise<Result> {
-  const program = `import { run } from ${JSON.stringify(source)}; await run(${JSON.stringify(args)});`;
-  const child = spawn(process.execPath, ['--import', 'tsx', '--conditions=source', '--input-type=module', '-e', program], {
-    env: { ...process.env, NE_CACHE_DIR: join(folder, 'cache'), FORCE_COLOR: '0' },
-    cwd: fileURLToPath(new URL('..', import.meta.url)),
-  });
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (chunk) => {
-    out += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    err += chunk;
-  });
-  child.stdin.end(stdin);
-  return new Promise((resolve) => {
-    child.on('close', (code) => resolve({ code, out, err }));
-  });
-}
+const ne = (args: readonly string[], stdin = ''): Promise<Result> =>
+  run('ne', args, { env: { NE_CACHE_DIR: join(folder, 'cache') }, stdin: { text: stdin } });
 
 beforeAll(async () => {
   // y = relu(x · W) with one weight of 2 × 4.
@@ -72,7 +47,7 @@ describe('ne', () => {
   });
   it('answers from stdin, with clean stdout', async () => {
     const [sample] = demoSamples();
-    const { code, out } = await ne(['answer', sample!.question, '--context', '-', '--json'], { stdin: sample!.context });
+    const { code, out } = await ne(['answer', sample!.question, '--context', '-', '--json'], sample!.context);
     expect(code).toBe(0);
     const { answers } = JSON.parse(out);
     expect(sample!.answers.map((answer) => answer.text)).toContain(answers[0].answer);

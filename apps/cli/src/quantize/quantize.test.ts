@@ -1,10 +1,9 @@
-import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { writeModel } from '@neural-engine/onnx';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { run } from '../__fixtures__/run';
 import { twoProducts, wave } from '../__fixtures__/two-products';
 import { writeNpz } from '../npz';
 import { dryRun, quantizeToIr } from './quantize';
@@ -53,15 +52,9 @@ describe('ne quantize', () => {
   });
   it('Q10: a killed calibration leaves nothing behind, and the next run gives the same bytes', async () => {
     const output = join(folder, 'killed');
-    const source = fileURLToPath(new URL('../main.ts', import.meta.url));
     const args = ['quantize', model, '-o', output, '-c', samples, '-t', '1'];
-    const program = `import { run } from ${JSON.stringify(source)}; await run(${JSON.stringify(args)});`;
-    const child = spawn(process.execPath, ['--import', 'tsx', '--conditions=source', '--input-type=module', '-e', program], {
-      cwd: fileURLToPath(new URL('../..', import.meta.url)),
-    });
-    const ended = new Promise<string | null>((resolve) => child.on('close', (_, signal) => resolve(signal)));
-    child.stderr.on('data', (chunk: Buffer) => String(chunk).includes('calibrating') && child.kill('SIGKILL'));
-    expect(await ended).toBe('SIGKILL');
+    const { signal } = await run('ne', args, { interrupt: { after: /calibrating/, with: 'SIGKILL' } });
+    expect(signal).toBe('SIGKILL');
     expect(readdirSync(folder).filter((name) => name.startsWith('killed'))).toEqual([]);
     await quantizeToIr(model, flags('killed'));
     expect(bytesOf(output)).toEqual(bytesOf(join(folder, 'a')));

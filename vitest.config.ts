@@ -17,6 +17,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',
+    setupFiles: fileURLToPath(new URL('./tooling/restore-variables.ts', import.meta.url)),
     sequence: { sequencer: SlowestFirst },
     // The default leaves one processor free, which on two of them is half of the machine.
     maxWorkers: availableParallelism(),

@@ -1,9 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Tests that replace modules, change the variables of their process or weigh its memory. */
-const CHANGES_ITS_PROCESS =
-  /\bvi\.(mock|doMock|resetModules|stubEnv|stubGlobal)\(|process\.env\[[^\]]+\] *=|delete process\.env|process\.(chdir|exitCode)|memoryUsage|VmRSS/;
+/** Tests that replace modules, change their process otherwise than by variables, which are restored, or weigh its memory. */
+const CHANGES_ITS_PROCESS = /\bvi\.(mock|doMock|resetModules|stubGlobal)\(|process\.(chdir|exitCode)|memoryUsage|VmRSS/;
 
 /**
  * The test files within `folders` of `root` that need a process of their own, as paths from `root`. The others share one and the modules

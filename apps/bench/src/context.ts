@@ -20,7 +20,7 @@ export interface SectionRun {
 export interface SectionSpec {
   readonly name: string;
   readonly about: string;
-  /** Only runs when it is named: it needs what most machines lack. */
+  /** Only runs when it is named: it needs what most machines lack, or takes long. */
   readonly onDemand?: boolean;
   readonly runs: readonly SectionRun[];
 }

@@ -10,6 +10,7 @@ import { memorySection } from './memory';
 import { peersSection } from './peers';
 import { poolSection } from './pool';
 import { precisionsSection } from './precisions';
+import { prefetchSection } from './prefetch/index';
 import { profileSection } from './profile';
 import { scalingSection } from './scaling';
 
@@ -28,4 +29,5 @@ export const SECTIONS: readonly SectionSpec[] = [
   poolSection,
   peersSection,
   accuracySection,
+  prefetchSection,
 ];

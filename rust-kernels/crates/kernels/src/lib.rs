@@ -6,6 +6,7 @@
 pub mod activate;
 pub mod activation;
 pub mod add;
+mod ahead;
 pub mod attention_f32;
 pub mod attention_i8;
 pub mod bf16;

@@ -173,6 +173,12 @@ pub(crate) fn store_i32(_: Avx2, values: &mut [i32], x: __m256i) {
     unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), x) }
 }
 
+/// Brings the line of an address nearer; any address will do.
+#[inline(always)]
+pub(crate) fn prefetch(_: Avx2, bytes: *const u8) {
+    op!(_mm_prefetch::<_MM_HINT_T0>(bytes.cast()));
+}
+
 /// The first four bytes in every 32-bit lane.
 #[inline(always)]
 pub(crate) fn broadcast(_: Avx2, bytes: &[u8]) -> __m256i {

@@ -13,11 +13,11 @@ use neural_engine_isa::Avx2;
 const QUARTER: usize = 16;
 
 impl Tile for Avx2 {
-    fn dense(self, w: &[f32], next: &[f32], x: &[Row], base: Base<'_, TILE>, y: &mut [Row; TILE]) {
+    fn dense<const AHEAD: bool>(self, w: &[f32], next: &[f32], x: &[Row], base: Base<'_, TILE>, y: &mut [Row; TILE]) {
         assert!(w.len() >= x.len() * TILE);
         for quarter in 0..TOKENS / QUARTER {
             // SAFETY: the token proves the features; w holds six values for each row of x.
-            unsafe { dense(w.as_ptr(), next.as_ptr(), x, base, quarter, y) }
+            unsafe { dense::<AHEAD>(w.as_ptr(), next.as_ptr(), x, base, quarter, y) }
         }
     }
 
@@ -35,7 +35,7 @@ impl Tile for Avx2 {
 /// # Safety
 /// AVX2 and FMA; six values at `w` for each row of `x`; `quarter` is below 4. `next` is only prefetched.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn dense(w: *const f32, next: *const f32, x: &[Row], base: Base<'_, TILE>, quarter: usize, y: &mut [Row; TILE]) {
+unsafe fn dense<const AHEAD: bool>(w: *const f32, next: *const f32, x: &[Row], base: Base<'_, TILE>, quarter: usize, y: &mut [Row; TILE]) {
     let mut sums = [[_mm256_setzero_ps(); 2]; TILE];
     for (k, x) in x.iter().enumerate() {
         // SAFETY: x has row k, so w has six values for it; the prefetched address is not accessed.
@@ -48,7 +48,9 @@ unsafe fn dense(w: *const f32, next: *const f32, x: &[Row], base: Base<'_, TILE>
                     sums[i] = _mm256_fmadd_ps(w, x[i], sums[i]);
                 }
             }
-            _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(k * TILE).cast());
+            if AHEAD {
+                _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(k * TILE).cast());
+            }
         }
     }
     finish(y, base, quarter, &sums);

@@ -14,10 +14,10 @@ use neural_engine_isa::Avx512Vnni;
 const REGS: usize = TOKENS / 16;
 
 impl Tile for Avx512Vnni {
-    fn dense(self, w: &[f32], next: &[f32], x: &[Row], base: Base<'_, TILE>, y: &mut [Row; TILE]) {
+    fn dense<const AHEAD: bool>(self, w: &[f32], next: &[f32], x: &[Row], base: Base<'_, TILE>, y: &mut [Row; TILE]) {
         assert!(w.len() >= x.len() * TILE);
         // SAFETY: the token proves the features; w holds six values for each row of x.
-        unsafe { dense(w.as_ptr(), next.as_ptr(), x, base, y) }
+        unsafe { dense::<AHEAD>(w.as_ptr(), next.as_ptr(), x, base, y) }
     }
 
     fn sparse(self, inputs: Ascending<'_>, w: &[[f32; BLOCK]], x: &[Row], base: Base<'_, BLOCK>, y: &mut [Row; BLOCK]) {
@@ -32,7 +32,7 @@ impl Tile for Avx512Vnni {
 /// # Safety
 /// AVX-512F; six values at `w` for each row of `x`. `next` is only prefetched.
 #[target_feature(enable = "avx512f")]
-unsafe fn dense(w: *const f32, next: *const f32, x: &[Row], base: Base<'_, TILE>, y: &mut [Row; TILE]) {
+unsafe fn dense<const AHEAD: bool>(w: *const f32, next: *const f32, x: &[Row], base: Base<'_, TILE>, y: &mut [Row; TILE]) {
     let mut sums = [[_mm512_setzero_ps(); REGS]; TILE];
     for (k, x) in x.iter().enumerate() {
         // SAFETY: x has row k, so w has six values for it; the prefetched address is not accessed.
@@ -45,8 +45,10 @@ unsafe fn dense(w: *const f32, next: *const f32, x: &[Row], base: Base<'_, TILE>
                     sums[i] = _mm512_fmadd_ps(w, x[i], sums[i]);
                 }
             }
-            // 24 bytes of weights an input: touches every line of what comes next.
-            _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(k * TILE).cast());
+            if AHEAD {
+                // 24 bytes of weights an input: touches every line of what comes next.
+                _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(k * TILE).cast());
+            }
         }
     }
     finish(y, base, &sums);

@@ -80,18 +80,26 @@ impl LinearF32<'_> {
     /// [`KernelError::Length`] for a wrong buffer; [`KernelError::Invalid`] when the range does not begin at a multiple of
     /// [`ROW_GRANULE`], does not end at one or at M, or when there are no or more than [`MAX_PANELS`] panels.
     pub fn run(&self, isa: Isa, rows: Range<usize>, ios: &mut [Io<'_, f32, f32>]) -> Result<(), KernelError> {
+        self.run_ahead::<true>(isa, rows, ios)
+    }
+
+    /// [`run`](Self::run), for measurements: without `AHEAD` the next dense tile is not prefetched while one is summed.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_ahead<const AHEAD: bool>(&self, isa: Isa, rows: Range<usize>, ios: &mut [Io<'_, f32, f32>]) -> Result<(), KernelError> {
         self.check(&rows, ios)?;
         let step = nest::block_rows(&self.weight);
         for start in rows.clone().step_by(step) {
-            self.block(isa, start..rows.end.min(start + step), rows.start, ios);
+            self.block::<AHEAD>(isa, start..rows.end.min(start + step), rows.start, ios);
         }
         Ok(())
     }
 
     /// Some rows from start to end, so that they stay in a near cache; `first` is the first row of `y`.
-    fn block(&self, isa: Isa, rows: Range<usize>, first: usize, ios: &mut [Io<'_, f32, f32>]) {
+    fn block<const AHEAD: bool>(&self, isa: Isa, rows: Range<usize>, first: usize, ios: &mut [Io<'_, f32, f32>]) {
         let part = (rows.start - first) * TOKENS..(rows.end - first) * TOKENS;
-        tile::with(isa, nest::Product { weight: &self.weight, bias: self.bias, rows, first, ios });
+        tile::with(isa, nest::Product::<AHEAD> { weight: &self.weight, bias: self.bias, rows, first, ios });
         if self.act != Activation::None {
             for Io { y, .. } in ios {
                 crate::activate::activate_in_place(isa, self.act, &mut y[part.clone()]);

@@ -28,7 +28,7 @@ pub(super) fn block_rows(weight: &WeightF32<'_>) -> usize {
 }
 
 /// y = bias + residual + W · x for the rows of one block.
-pub(super) struct Product<'a, 'b> {
+pub(super) struct Product<'a, 'b, const AHEAD: bool> {
     pub weight: &'a WeightF32<'a>,
     /// Of all rows.
     pub bias: Option<&'a [f32]>,
@@ -39,7 +39,7 @@ pub(super) struct Product<'a, 'b> {
     pub ios: &'a mut [Io<'b, f32, f32>],
 }
 
-impl TileOp for Product<'_, '_> {
+impl<const AHEAD: bool> TileOp for Product<'_, '_, AHEAD> {
     fn eval<T: Tile>(self, tile: T) {
         match self.weight {
             WeightF32::Dense(weight) => self.dense(tile, weight),
@@ -48,7 +48,7 @@ impl TileOp for Product<'_, '_> {
     }
 }
 
-impl Product<'_, '_> {
+impl<const AHEAD: bool> Product<'_, '_, AHEAD> {
     fn dense<T: Tile>(self, tile: T, weight: &DenseF32<'_>) {
         let k = weight.inputs();
         let tiles = self.rows.start / TILE..self.rows.end.div_ceil(TILE);
@@ -63,7 +63,7 @@ impl Product<'_, '_> {
                         false => weight.tile(tiles.end, 0),
                     };
                     let begin = (input == 0).then_some(self.bias);
-                    with_tile(io, t * TILE, self.first, begin, |base, y| tile.dense(weight.tile(t, input), next, x, base, y));
+                    with_tile(io, t * TILE, self.first, begin, |base, y| tile.dense::<AHEAD>(weight.tile(t, input), next, x, base, y));
                 }
             }
         }

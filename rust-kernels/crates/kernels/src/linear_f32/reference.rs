@@ -10,7 +10,7 @@ use crate::panel::TOKENS;
 pub(super) struct Loops;
 
 impl Tile for Loops {
-    fn dense(self, w: &[f32], _next: &[f32], x: &[Row], base: Base<'_, TILE>, y: &mut [Row; TILE]) {
+    fn dense<const AHEAD: bool>(self, w: &[f32], _next: &[f32], x: &[Row], base: Base<'_, TILE>, y: &mut [Row; TILE]) {
         let mut sums = [[0.0; TOKENS]; TILE];
         for (w, x) in w.as_chunks::<TILE>().0.iter().zip(x) {
             multiply_add(w, x, &mut sums);

@@ -26,8 +26,8 @@ pub(super) enum Base<'a, const R: usize> {
 pub(super) trait Tile: Copy {
     /// `y[r][t] = base + Σ_k w[k][r] · x[k][t]`, summed from zero with fma over k, then added.
     ///
-    /// `w` holds at least as many inputs as `x`; `next` is what will be read after it, worth prefetching.
-    fn dense(self, w: &[f32], next: &[f32], x: &[Row], base: Base<'_, TILE>, y: &mut [Row; TILE]);
+    /// `w` holds at least as many inputs as `x`; `next` is what will be read after it, to be prefetched with `AHEAD`.
+    fn dense<const AHEAD: bool>(self, w: &[f32], next: &[f32], x: &[Row], base: Base<'_, TILE>, y: &mut [Row; TILE]);
 
     /// `y[r][t] = base + Σ_i w[i][r] · x[inputs[i]][t]`, summed from zero with fma over i, then added.
     ///

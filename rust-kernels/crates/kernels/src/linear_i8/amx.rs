@@ -10,13 +10,13 @@ use core::arch::x86_64::*;
 use neural_engine_isa::{Amx, Avx512Vnni};
 
 /// A checked call.
-pub(super) fn run<Y: Element>(token: Amx, call: Call<'_, '_, '_, Y>) {
+pub(super) fn run<Y: Element, const A: usize>(token: Amx, call: Call<'_, '_, '_, Y>) {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,avx512vnni,popcnt")]
-    fn featured<Y: Element>(token: Amx, call: Call<'_, '_, '_, Y>) {
-        call.run(&mut AmxTiles::new(token));
+    fn featured<Y: Element, const A: usize>(token: Amx, call: Call<'_, '_, '_, Y>) {
+        call.run::<_, A>(&mut AmxTiles::new(token));
     }
     // SAFETY: the token exists only where these features do.
-    unsafe { featured(token, call) }
+    unsafe { featured::<Y, A>(token, call) }
 }
 
 impl Machine for AmxTiles {

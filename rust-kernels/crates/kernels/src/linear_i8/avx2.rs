@@ -4,10 +4,12 @@
 use super::dense::DenseU8S8;
 use super::element::Element;
 use super::epilogue::Epilogue;
+use super::packed::LINE;
 use super::sparse::{GROUP, Sparse4x1U8S8, index};
 use super::tier::Tier;
 use crate::Activation;
-use crate::dot_u8s8::avx2::{Dot, DotOp, dispatch, interleave, interleave_half, load, load_i32, splat, store, store_i32};
+use crate::ahead::or_own;
+use crate::dot_u8s8::avx2::{Dot, DotOp, dispatch, interleave, interleave_half, load, load_i32, prefetch, splat, store, store_i32};
 use crate::dot_u8s8::each;
 use crate::panel::{Io, TOKENS};
 use core::arch::x86_64::{__m256, __m256i};
@@ -23,11 +25,14 @@ const ROWS: usize = 32;
 /// Steps of four inputs whose weights are prepared together: 2 KB of them, and at most 8 KB of a panel.
 const STEPS: usize = 32;
 
+/// How far ahead of the weight stream to prefetch, in bytes: not at all.
+pub(super) const AHEAD: usize = 0;
+
 /// Accumulators of four rows, tokens in lane order.
 type Block = [[i32; TOKENS]; 4];
 
 /// Sparse product; the entry has checked every length.
-pub(super) struct Sparse<'a, 'b, 'c, Y> {
+pub(super) struct Sparse<'a, 'b, 'c, Y, const A: usize> {
     pub weight: &'a Sparse4x1U8S8<'a>,
     pub init: &'a [i32],
     pub epilogue: &'a Epilogue<'a>,
@@ -35,13 +40,13 @@ pub(super) struct Sparse<'a, 'b, 'c, Y> {
     pub ios: &'b mut [Io<'c, u8, Y>],
 }
 
-impl<Y: Element> Sparse<'_, '_, '_, Y> {
+impl<Y: Element, const A: usize> Sparse<'_, '_, '_, Y, A> {
     pub fn run(self, token: Avx2, isa: Isa) {
         dispatch(token, isa, self);
     }
 }
 
-impl<Y: Element> DotOp for Sparse<'_, '_, '_, Y> {
+impl<Y: Element, const A: usize> DotOp for Sparse<'_, '_, '_, Y, A> {
     #[inline(always)]
     fn eval<D: Dot>(self, dot: D) {
         let mut steps = [Gather::default(); STEPS];
@@ -51,7 +56,7 @@ impl<Y: Element> DotOp for Sparse<'_, '_, '_, Y> {
                 for row in (first..self.rows.end.min(first + ROWS)).step_by(4) {
                     let mut block = each!([0, 1, 2, 3], |i| [self.init[row + i]; TOKENS]);
                     // SAFETY: the view has checked that every index is below k, and x holds k rows of 64 tokens.
-                    unsafe { sparse_block(dot, self.weight.block(row / 4), io.x, &mut steps, &mut block) };
+                    unsafe { sparse_block::<D, A>(dot, self.weight.block(row / 4), io.x, &mut steps, &mut block) };
                     finish(dot.avx2(), self.epilogue, row, row - self.rows.start, &block, io);
                 }
             }
@@ -72,10 +77,14 @@ struct Gather<F> {
 /// # Safety
 /// `groups` is whole groups whose indices are below k; `x` holds k rows of 64 tokens.
 #[inline(always)]
-unsafe fn sparse_block<D: Dot>(dot: D, groups: &[u8], x: &[u8], steps: &mut [Gather<D::Four>; STEPS], block: &mut Block) {
+unsafe fn sparse_block<D: Dot, const A: usize>(dot: D, groups: &[u8], x: &[u8], steps: &mut [Gather<D::Four>; STEPS], block: &mut Block) {
     for groups in groups.chunks(STEPS * GROUP) {
         let steps = &mut steps[..groups.len() / GROUP];
         for (step, group) in steps.iter_mut().zip(groups.chunks_exact(GROUP)) {
+            let ahead = const { or_own(A, AHEAD) };
+            if ahead > 0 {
+                prefetch(dot.avx2(), group.as_ptr().wrapping_add(ahead));
+            }
             let at = each!([0, 1, 2, 3], |i| (index(group, i) * TOKENS) as u32);
             *step = Gather { at, weights: dot.four(&group[8..]) };
         }
@@ -132,7 +141,7 @@ fn store_acc(token: Avx2, block: &mut Block, at: [usize; 2], acc: &[[__m256i; 2]
 }
 
 /// Dense product; the entry has checked every length.
-pub(super) struct Dense<'a, 'b, 'c, Y> {
+pub(super) struct Dense<'a, 'b, 'c, Y, const A: usize> {
     pub weight: &'a DenseU8S8<'a>,
     pub init: &'a [i32],
     pub epilogue: &'a Epilogue<'a>,
@@ -141,13 +150,13 @@ pub(super) struct Dense<'a, 'b, 'c, Y> {
     pub scratch: &'b mut [u8],
 }
 
-impl<Y: Element> Dense<'_, '_, '_, Y> {
+impl<Y: Element, const A: usize> Dense<'_, '_, '_, Y, A> {
     pub fn run(self, token: Avx2, isa: Isa) {
         dispatch(token, isa, self);
     }
 }
 
-impl<Y: Element> DotOp for Dense<'_, '_, '_, Y> {
+impl<Y: Element, const A: usize> DotOp for Dense<'_, '_, '_, Y, A> {
     #[inline(always)]
     fn eval<D: Dot>(self, dot: D) {
         let mut steps = [D::Four::default(); STEPS];
@@ -162,7 +171,7 @@ impl<Y: Element> DotOp for Dense<'_, '_, '_, Y> {
                     let count = (self.rows.end - row).min(4);
                     let pairs = [self.weight.pair(row / 2), self.weight.pair((row + count - 1) / 2)];
                     let mut block = each!([0, 1, 2, 3], |i| [self.init[row + (count - 1).min(i)]; TOKENS]);
-                    dense_block(dot, pairs, x, &mut steps, &mut block);
+                    dense_block::<D, A>(dot, pairs, x, &mut steps, &mut block);
                     finish(dot.avx2(), self.epilogue, row, row - self.rows.start, &block[..count], io);
                 }
             }
@@ -172,10 +181,17 @@ impl<Y: Element> DotOp for Dense<'_, '_, '_, Y> {
 
 /// Adds the products of four rows by an interleaved panel. `steps` is room to prepare weights in.
 #[inline(always)]
-fn dense_block<D: Dot>(dot: D, pairs: [&[u8]; 2], x: &[u8], steps: &mut [D::Four; STEPS], block: &mut Block) {
+fn dense_block<D: Dot, const A: usize>(dot: D, pairs: [&[u8]; 2], x: &[u8], steps: &mut [D::Four; STEPS], block: &mut Block) {
     let token = dot.avx2();
     let streams = pairs[0].chunks(8 * STEPS).zip(pairs[1].chunks(8 * STEPS));
     for ((first, second), x) in streams.zip(x.chunks(QUAD * STEPS)) {
+        let ahead = const { or_own(A, AHEAD) };
+        if ahead > 0 {
+            for line in (0..first.len()).step_by(LINE) {
+                prefetch(token, first.as_ptr().wrapping_add(line + ahead));
+                prefetch(token, second.as_ptr().wrapping_add(line + ahead));
+            }
+        }
         let steps = &mut steps[..first.len() / 8];
         for ((step, first), second) in steps.iter_mut().zip(first.chunks_exact(8)).zip(second.chunks_exact(8)) {
             let mut four = [0; 16];

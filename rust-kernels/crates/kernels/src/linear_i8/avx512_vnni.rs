@@ -6,6 +6,7 @@ use super::epilogue::Epilogue;
 use super::sparse::{GROUP, Sparse4x1U8S8};
 use super::tier::Tier;
 use crate::Activation;
+use crate::ahead::or_own;
 use crate::dot_u8s8::avx512_vnni::{broadcast, dot, interleave, load, store};
 use crate::dot_u8s8::each;
 use crate::panel::{Io, TOKENS};
@@ -18,7 +19,7 @@ const QUAD: usize = 4 * TOKENS;
 
 /// How far ahead of the sparse weight stream to prefetch, in bytes: 8 to 10% faster than without where weights come from L3, and no
 /// slower where they are in L2 (Ice Lake, 768×768 to 768×3072 at 80% zeros; 768 to 4096 bytes are alike).
-const AHEAD: usize = 2048;
+pub(super) const AHEAD: usize = 2048;
 
 /// Bytes of weights that one panel is multiplied by before the next panel takes its place in L1 and L2; a chunk stays in L2 for all
 /// panels of a call. Without chunks four panels of 3072 inputs are 15% slower when dense.
@@ -30,7 +31,7 @@ const TILE: usize = 6;
 type Acc<const R: usize> = [[__m512i; 4]; R];
 
 /// Sparse product; the entry has checked every length.
-pub(super) fn sparse<Y: Element>(
+pub(super) fn sparse<Y: Element, const A: usize>(
     token: Avx512Vnni,
     weight: &Sparse4x1U8S8<'_>,
     init: &[i32],
@@ -39,11 +40,11 @@ pub(super) fn sparse<Y: Element>(
     ios: &mut [Io<'_, u8, Y>],
 ) {
     // SAFETY: the token exists only where the features do.
-    unsafe { sparse_rows(token, weight, init, epilogue, rows, ios) }
+    unsafe { sparse_rows::<Y, A>(token, weight, init, epilogue, rows, ios) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-fn sparse_rows<Y: Element>(
+fn sparse_rows<Y: Element, const A: usize>(
     token: Avx512Vnni,
     weight: &Sparse4x1U8S8<'_>,
     init: &[i32],
@@ -61,7 +62,7 @@ fn sparse_rows<Y: Element>(
             assert!(io.x.len() == weight.k() * TOKENS);
             for row in (first..last).step_by(4) {
                 // SAFETY: the view has checked that every index is below k, and x holds k rows of 64 bytes.
-                let acc = unsafe { sparse_block(weight.block(row / 4), io.x.as_ptr(), start(init, row)) };
+                let acc = unsafe { sparse_block::<A>(weight.block(row / 4), io.x.as_ptr(), start(init, row)) };
                 epilogue.finish(token, row, &acc, io, row - rows.start);
             }
         }
@@ -86,10 +87,13 @@ fn start<const R: usize>(init: &[i32], row: usize) -> Acc<R> {
 /// `groups` is whole groups whose indices times 64, plus 63, are readable at `x`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn sparse_block(groups: &[u8], x: *const u8, mut acc: Acc<4>) -> Acc<4> {
+unsafe fn sparse_block<const A: usize>(groups: &[u8], x: *const u8, mut acc: Acc<4>) -> Acc<4> {
     for group in groups.chunks_exact(GROUP) {
         let group = group.as_ptr();
-        _mm_prefetch::<_MM_HINT_T0>(group.wrapping_add(AHEAD).cast());
+        let ahead = const { or_own(A, AHEAD) };
+        if ahead > 0 {
+            _mm_prefetch::<_MM_HINT_T0>(group.wrapping_add(ahead).cast());
+        }
         // SAFETY: a group holds four u16 and 16 weights; the caller vouches for the rows at `x`.
         unsafe {
             let [a, b, c, d] = offsets(group);

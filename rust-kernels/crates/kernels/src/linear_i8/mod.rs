@@ -45,6 +45,7 @@ pub use sparse::Sparse4x1U8S8;
 pub use tiled::TiledU8S8;
 pub use weight::WeightI8;
 
+use crate::ahead::OWN;
 use crate::error::expect_len;
 use crate::panel::Io;
 use crate::tiles::SoftwareTiles;
@@ -87,7 +88,7 @@ impl LinearI8<'_> {
     /// # Errors
     /// `Length` and `Invalid`, naming the argument; see the fields for what goes together.
     pub fn run_f32(&self, isa: Isa, rows: Range<usize>, ios: &mut [Io<'_, u8, f32>], scratch: &mut [u8]) -> Result<(), KernelError> {
-        self.run(isa, rows, ios, scratch)
+        self.run::<_, OWN>(isa, rows, ios, scratch)
     }
 
     /// Computes output rows `rows` of 1 to 4 panels as u8 in token order.
@@ -95,7 +96,7 @@ impl LinearI8<'_> {
     /// # Errors
     /// As [`run_f32`](Self::run_f32).
     pub fn run_u8(&self, isa: Isa, rows: Range<usize>, ios: &mut [Io<'_, u8, u8>], scratch: &mut [u8]) -> Result<(), KernelError> {
-        self.run(isa, rows, ios, scratch)
+        self.run::<_, OWN>(isa, rows, ios, scratch)
     }
 
     /// Computes output rows `rows` of 1 to 4 panels as s8 in token order.
@@ -103,7 +104,35 @@ impl LinearI8<'_> {
     /// # Errors
     /// As [`run_f32`](Self::run_f32).
     pub fn run_s8(&self, isa: Isa, rows: Range<usize>, ios: &mut [Io<'_, u8, i8>], scratch: &mut [u8]) -> Result<(), KernelError> {
-        self.run(isa, rows, ios, scratch)
+        self.run::<_, OWN>(isa, rows, ios, scratch)
+    }
+
+    /// [`run_u8`](Self::run_u8) with weights prefetched `AHEAD` bytes before they are read, 0 for not at all, in place of the distance that
+    /// the kernel has [chosen](Self::ahead): for measurements. AVX-512 does not prefetch dense weights, nor does any tier tiles.
+    ///
+    /// # Errors
+    /// As [`run_f32`](Self::run_f32).
+    pub fn run_u8_ahead<const AHEAD: usize>(
+        &self,
+        isa: Isa,
+        rows: Range<usize>,
+        ios: &mut [Io<'_, u8, u8>],
+        scratch: &mut [u8],
+    ) -> Result<(), KernelError> {
+        self.run::<_, AHEAD>(isa, rows, ios, scratch)
+    }
+
+    /// How many bytes ahead the kernel that `isa` selects prefetches its weights; 0: it does not.
+    pub fn ahead(&self, isa: Isa) -> usize {
+        #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
+        match self.weight {
+            WeightI8::Compressed(_) if isa.amx().is_some() => return tile_product::AHEAD,
+            WeightI8::Sparse(_) if isa.avx512_vnni().is_some() => return avx512_vnni::AHEAD,
+            WeightI8::Sparse(_) | WeightI8::Dense(_) if isa.avx512_vnni().is_none() && isa.avx2().is_some() => return avx2::AHEAD,
+            _ => {}
+        }
+        let _ = isa;
+        0
     }
 
     /// Proves that no input makes an accumulator leave 32 bits; kernels wrap around there. Meant for load time: reads all weights once.
@@ -157,7 +186,13 @@ impl LinearI8<'_> {
         }
     }
 
-    fn run<Y: Element>(&self, isa: Isa, rows: Range<usize>, ios: &mut [Io<'_, u8, Y>], scratch: &mut [u8]) -> Result<(), KernelError> {
+    fn run<Y: Element, const A: usize>(
+        &self,
+        isa: Isa,
+        rows: Range<usize>,
+        ios: &mut [Io<'_, u8, Y>],
+        scratch: &mut [u8],
+    ) -> Result<(), KernelError> {
         check::call(self, &rows, ios, scratch.len())?;
         let epilogue = &Epilogue::new(self);
         let tiles = match &self.weight {
@@ -169,10 +204,10 @@ impl LinearI8<'_> {
             let call = Call { weight, init: self.init, epilogue, rows, ios, scratch };
             #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
             if let Some(token) = isa.amx() {
-                amx::run(token, call);
+                amx::run::<Y, A>(token, call);
                 return Ok(());
             }
-            call.run(&mut SoftwareTiles::new());
+            call.run::<_, A>(&mut SoftwareTiles::new());
             return Ok(());
         }
         #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
@@ -180,7 +215,7 @@ impl LinearI8<'_> {
             if let Some(token) = isa.avx512_vnni() {
                 match &self.weight {
                     WeightI8::Dense(weight) => avx512_vnni::dense(token, weight, self.init, epilogue, rows, ios, scratch),
-                    WeightI8::Sparse(weight) => avx512_vnni::sparse(token, weight, self.init, epilogue, rows, ios),
+                    WeightI8::Sparse(weight) => avx512_vnni::sparse::<Y, A>(token, weight, self.init, epilogue, rows, ios),
                     WeightI8::Tiled(_) | WeightI8::Compressed(_) => unreachable!("tiles have been dealt with"),
                 }
                 return Ok(());
@@ -188,9 +223,9 @@ impl LinearI8<'_> {
             if let Some(token) = isa.avx2() {
                 match &self.weight {
                     WeightI8::Dense(weight) => {
-                        avx2::Dense { weight, init: self.init, epilogue, rows, ios, scratch }.run(token, isa);
+                        avx2::Dense::<Y, A> { weight, init: self.init, epilogue, rows, ios, scratch }.run(token, isa);
                     }
-                    WeightI8::Sparse(weight) => avx2::Sparse { weight, init: self.init, epilogue, rows, ios }.run(token, isa),
+                    WeightI8::Sparse(weight) => avx2::Sparse::<Y, A> { weight, init: self.init, epilogue, rows, ios }.run(token, isa),
                     WeightI8::Tiled(_) | WeightI8::Compressed(_) => unreachable!("tiles have been dealt with"),
                 }
                 return Ok(());

@@ -105,7 +105,7 @@ impl Case {
             .zip(&mut outputs)
             .map(|(x, y)| Io { x, codes: None, y, residual: residual.as_deref().map_or(Residual::None, Residual::Panel) })
             .collect();
-        layer.run(isa, rows, &mut ios, &mut scratch).unwrap();
+        layer.run::<_, OWN>(isa, rows, &mut ios, &mut scratch).unwrap();
         outputs.iter().map(|y| y.to_vec()).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::case::{Case, assert_same, code_s8, code_u8, reorder};
 use crate::linear_i8::*;
-use crate::panel::TOKENS;
+use crate::panel::{Residual, TOKENS};
 use neural_engine_testkit::{Edge, Rng};
 use proptest::prelude::*;
 
@@ -161,4 +161,30 @@ fn splitting_rows_or_panels_changes_nothing() {
             }
         });
     }
+}
+
+#[test]
+fn the_distance_of_a_prefetch_changes_nothing() {
+    // With ten inputs every address that is prefetched lies behind the weight.
+    for (m, k) in [(4, 10), (36, 300)] {
+        let case = Case::new(m, k, 60, 2, false, 83);
+        case.forms(|layer, form| {
+            for isa in Isa::available() {
+                let name = format!("{form} {}", layer.kernel(isa));
+                let own = case.run(&layer, isa, 0..m, 7u8, None, Edge::End).concat();
+                assert_same(&name, &run_ahead::<0>(&case, &layer, isa), &own);
+                assert_same(&name, &run_ahead::<4096>(&case, &layer, isa), &own);
+                assert!([0, 512, 1024, 2048, 4096].contains(&layer.ahead(isa)), "{name} has a distance that is not measured");
+            }
+        });
+    }
+}
+
+fn run_ahead<const AHEAD: usize>(case: &Case, layer: &LinearI8<'_>, isa: Isa) -> Vec<u8> {
+    let mut y = vec![vec![7; case.m * TOKENS]; case.panels.len()];
+    let both = case.panels.iter().zip(&mut y);
+    let mut ios: Vec<_> = both.map(|(x, y)| Io { x, codes: None, y, residual: Residual::None }).collect();
+    let mut scratch = vec![0; layer.scratch_len(ios.len())];
+    layer.run_u8_ahead::<AHEAD>(isa, 0..case.m, &mut ios, &mut scratch).unwrap();
+    y.concat()
 }

@@ -8,6 +8,7 @@ mod machine;
 mod shadow;
 
 pub(super) use machine::Machine;
+pub(super) use shadow::AHEAD;
 
 use super::compressed::Compressed4x1U8S8;
 use super::element::Element;
@@ -51,7 +52,7 @@ pub(super) fn scratch_len(k: usize, panels: usize, compressed: bool) -> usize {
 
 impl<Y: Element> Call<'_, '_, '_, Y> {
     #[inline(always)]
-    pub fn run<M: Machine>(self, m: &mut M) {
+    pub fn run<M: Machine, const A: usize>(self, m: &mut M) {
         let Call { weight, init, epilogue, rows, ios, scratch } = self;
         let k = match weight {
             TileWeight::Tiled(weight) => weight.k(),
@@ -70,7 +71,7 @@ impl<Y: Element> Call<'_, '_, '_, Y> {
             TileWeight::Tiled(_) => (&mut [], &mut []),
             TileWeight::Compressed(weight) => {
                 let (first, second) = buffers[..4 * blocks].split_at_mut(2 * blocks);
-                Expansion::new(weight, groups.start, first, ios.len()).finish(m);
+                Expansion::new(weight, groups.start, first, ios.len()).finish::<M, A>(m);
                 (first, second)
             }
         };
@@ -91,9 +92,9 @@ impl<Y: Element> Call<'_, '_, '_, Y> {
                 let (low, high) = tiles.split_at(2 * blocks);
                 // The sums of the rows before are used up in the first half, whose own sums then take their place.
                 let finish = pending.map(|(row, panel)| (finish(row), &sums, &mut ios[panel]));
-                half(m, weights, low, &mut Shadow::new(expansion.as_mut(), finish, blocks));
+                half::<M, Y, A>(m, weights, low, &mut Shadow::new(expansion.as_mut(), finish, blocks));
                 store(m, &mut sums.0[0]);
-                half(m, weights, high, &mut Shadow::<Y>::new(expansion.as_mut(), None, blocks));
+                half::<M, Y, A>(m, weights, high, &mut Shadow::<Y>::new(expansion.as_mut(), None, blocks));
                 store(m, &mut sums.0[1]);
                 pending = Some((group * GROUP_ROWS, panel));
             }
@@ -108,7 +109,12 @@ impl<Y: Element> Call<'_, '_, '_, Y> {
 
 /// 32 rows × 32 tokens, into tiles 0 to 3; both operands are two tiles for each 64 inputs.
 #[inline(always)]
-fn half<M: Machine, Y: Element>(m: &mut M, weights: &[[u8; TILE]], inputs: &[[u8; TILE]], shadow: &mut Shadow<'_, '_, '_, '_, Y>) {
+fn half<M: Machine, Y: Element, const A: usize>(
+    m: &mut M,
+    weights: &[[u8; TILE]],
+    inputs: &[[u8; TILE]],
+    shadow: &mut Shadow<'_, '_, '_, '_, Y>,
+) {
     m.zero::<0>();
     m.zero::<1>();
     m.zero::<2>();
@@ -122,7 +128,7 @@ fn half<M: Machine, Y: Element>(m: &mut M, weights: &[[u8; TILE]], inputs: &[[u8
         m.load::<5>(&w[1]);
         m.dot_s8u8::<2, 5, 6>();
         m.dot_s8u8::<3, 5, 7>();
-        shadow.step(m);
+        shadow.step::<M, A>(m);
     }
 }
 

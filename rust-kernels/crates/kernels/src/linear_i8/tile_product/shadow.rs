@@ -103,7 +103,7 @@ impl<'a, 'b> Expansion<'a, 'b> {
     }
 }
 
-/// How far ahead of the values to prefetch, in bytes. Taken over from sparse products by AVX-512; on tiles it is not measured.
+/// How far ahead of the values to prefetch, in bytes. The distance of sparse products by AVX-512: on tiles none is measured.
 pub(in crate::linear_i8) const AHEAD: usize = 2048;
 
 /// Scales and stores 32 rows of one panel.

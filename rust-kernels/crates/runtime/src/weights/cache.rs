@@ -79,7 +79,10 @@ pub fn evict(folder: &Path, keep: &Path, limit: u64) {
     for entry in entries.flatten() {
         let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
         if name.starts_with(TEMPORARY) {
-            if File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+            // The lock is held until the name is gone: whoever gets it next sees that.
+            if let Ok(file) = File::open(&path)
+                && file.try_lock().is_ok()
+            {
                 let _ = std::fs::remove_file(&path);
             }
         } else if name.ends_with(SUFFIX)

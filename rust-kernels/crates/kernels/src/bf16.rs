@@ -6,6 +6,7 @@
 //! Magnitudes below [`TINY`] become zeros. Products of what remains are multiples of 2⁻¹²⁶, and so are all sums of them: none is ever
 //! subnormal. That is why the bf16 instructions, which flush subnormal results, and plain multiply-adds, which do not, give the same bits.
 
+use crate::dot_u8s8::each;
 use crate::error::{KernelError, expect_len};
 use crate::panel::TOKENS;
 use neural_engine_isa::{Isa, Scalar, Simd, SimdOp};
@@ -40,6 +41,23 @@ pub const fn from_bf16(bits: u16) -> f32 {
     f32::from_bits((bits as u32) << 16)
 }
 
+/// A row in lane order.
+#[inline(always)]
+pub(crate) fn load_row<S: Simd>(s: S, row: &[u16; TOKENS]) -> [S::F32; 4] {
+    let ([a, b], [c, d]) = (s.load_u16(row), s.load_u16(&row[32..]));
+    each!([a, b, c, d], |half| s.from_bits(s.shl::<16>(half)))
+}
+
+/// Rounds 64 values in lane order to a row; gives what they have become.
+#[inline(always)]
+pub(crate) fn store_row<S: Simd>(s: S, row: &mut [u16; TOKENS], x: [S::F32; 4]) -> [S::F32; 4] {
+    let halves = each!(x, |x| round(s, x));
+    let [a, b, c, d] = halves;
+    s.store_u16(row, [a, b]);
+    s.store_u16(&mut row[32..], [c, d]);
+    each!(halves, |half| s.from_bits(s.shl::<16>(half)))
+}
+
 /// Rounds f32 panel rows in lane order to bf16 rows; see [`TINY`] for what is lost besides precision.
 ///
 /// # Errors
@@ -71,8 +89,8 @@ impl SimdOp for Narrow<'_> {
     type Output = ();
     #[inline(always)]
     fn eval<S: Simd>(self, s: S) {
-        for (x, y) in self.x.chunks_exact(32).zip(self.y.chunks_exact_mut(32)) {
-            s.store_u16(y, [round(s, s.load(x)), round(s, s.load(&x[16..]))]);
+        for (x, y) in self.x.as_chunks::<TOKENS>().0.iter().zip(self.y.as_chunks_mut::<TOKENS>().0) {
+            store_row(s, y, each!([0, 16, 32, 48], |at| s.load(&x[at..])));
         }
     }
 }
@@ -86,10 +104,9 @@ impl SimdOp for Widen<'_> {
     type Output = ();
     #[inline(always)]
     fn eval<S: Simd>(self, s: S) {
-        for (x, y) in self.x.chunks_exact(32).zip(self.y.chunks_exact_mut(32)) {
-            let [first, second] = s.load_u16(x);
-            s.store(y, s.from_bits(s.shl::<16>(first)));
-            s.store(&mut y[16..], s.from_bits(s.shl::<16>(second)));
+        for (x, y) in self.x.as_chunks::<TOKENS>().0.iter().zip(self.y.as_chunks_mut::<TOKENS>().0) {
+            let lanes = load_row(s, x);
+            each!([0, 1, 2, 3], |j| s.store(&mut y[16 * j..], lanes[j]));
         }
     }
 }

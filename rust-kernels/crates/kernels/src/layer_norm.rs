@@ -4,8 +4,10 @@
 //! y = fma((x − μ)·(1 / √(var + ε)), γ, β). Sums run over even and odd rows apart. All tiers give the same bits.
 
 use crate::code::{Code, Codes};
+use crate::dot_u8s8::each;
 use crate::error::{KernelError, expect_len};
 use crate::panel::TOKENS;
+use crate::panel_row::Row;
 use neural_engine_isa::{Isa, Simd, SimdOp};
 
 /// y = (x − mean) / √(variance + ε) · γ + β over the features of each token.
@@ -31,33 +33,58 @@ pub struct NormCodes<'a> {
 }
 
 impl LayerNorm<'_> {
-    /// Normalises the panel `x` `[features][64]` in place; optionally also writes 8-bit codes, a panel in token order.
+    /// Normalises the f32 panel `x` `[features][64]` in place; optionally also writes 8-bit codes, a panel in token order.
     ///
     /// # Errors
     /// [`KernelError::Length`] when γ, β, `x`, the codes and their multipliers are not of the same number of features; none is
     /// [`KernelError::Invalid`].
     pub fn run(&self, isa: Isa, x: &mut [f32], codes: Option<NormCodes<'_>>) -> Result<(), KernelError> {
+        self.check(x.len(), &codes)?;
+        isa.dispatch(Normalise { norm: self, panel: InPlace(x.as_chunks_mut().0), codes });
+        Ok(())
+    }
+
+    /// The same on a [bf16](crate::bf16) panel: statistics and results are f32, results are rounded last, to nearest even. Codes are
+    /// those of the rounded results.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_bf16(&self, isa: Isa, x: &mut [u16], codes: Option<NormCodes<'_>>) -> Result<(), KernelError> {
+        self.check(x.len(), &codes)?;
+        isa.dispatch(Normalise { norm: self, panel: InPlace(x.as_chunks_mut().0), codes });
+        Ok(())
+    }
+
+    /// The same from an f32 panel `x` to a bf16 panel `y`.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); `Length` also when `y` is not as long as `x`.
+    pub fn run_to_bf16(&self, isa: Isa, x: &[f32], y: &mut [u16], codes: Option<NormCodes<'_>>) -> Result<(), KernelError> {
+        self.check(x.len(), &codes)?;
+        expect_len("y", y.len(), x.len())?;
+        isa.dispatch(Normalise { norm: self, panel: Narrowed { x: x.as_chunks().0, y: y.as_chunks_mut().0 }, codes });
+        Ok(())
+    }
+
+    fn check(&self, x: usize, codes: &Option<NormCodes<'_>>) -> Result<(), KernelError> {
         let features = self.gamma.len();
         if features == 0 {
             return Err(KernelError::Invalid { name: "gamma", reason: "there are no features to normalise".into() });
         }
         expect_len("beta", self.beta.len(), features)?;
-        expect_len("x", x.len(), features * TOKENS)?;
-        if let Some(NormCodes { codes, multipliers, .. }) = &codes {
+        expect_len("x", x, features * TOKENS)?;
+        if let Some(NormCodes { codes, multipliers, .. }) = codes {
             expect_len("codes", codes.len(), features * TOKENS)?;
             if let Some(multipliers) = multipliers {
                 expect_len("multipliers", multipliers.len(), features)?;
             }
         }
-        isa.dispatch(Normalise { norm: self, x, codes });
         Ok(())
     }
-}
 
-impl LayerNorm<'_> {
     /// Mean and 1 / √(variance + ε) of the tokens in `N` vectors from lane `at` on.
     #[inline(always)]
-    fn statistics<S: Simd, const N: usize>(&self, s: S, rows: &[[f32; TOKENS]], at: usize) -> ([S::F32; N], [S::F32; N]) {
+    fn statistics<S: Simd, R: Row, const N: usize>(&self, s: S, rows: &[R], at: usize) -> ([S::F32; N], [S::F32; N]) {
         let features = s.splat(rows.len() as f32);
         let zero = s.splat(0.0);
         // Even and odd rows apart: shorter chains of additions, and smaller errors.
@@ -98,42 +125,85 @@ impl LayerNorm<'_> {
 
 /// sums ← sums + row
 #[inline(always)]
-fn add<S: Simd, const N: usize>(s: S, row: &[f32; TOKENS], at: usize, sums: &mut [S::F32; N]) {
+fn add<S: Simd, R: Row, const N: usize>(s: S, row: &R, at: usize, sums: &mut [S::F32; N]) {
+    let row: [S::F32; N] = row.load(s, at);
     for i in 0..N {
-        sums[i] = s.add(sums[i], s.load(&row[at + 16 * i..]));
+        sums[i] = s.add(sums[i], row[i]);
     }
 }
 
 /// The same with row − mean, and with its squares.
 #[inline(always)]
-fn add_centred<S: Simd, const N: usize>(
+fn add_centred<S: Simd, R: Row, const N: usize>(
     s: S,
-    row: &[f32; TOKENS],
+    row: &R,
     at: usize,
     mean: &[S::F32; N],
     (sums, squares): &mut ([S::F32; N], [S::F32; N]),
 ) {
+    let row: [S::F32; N] = row.load(s, at);
     for i in 0..N {
-        let centred = s.sub(s.load(&row[at + 16 * i..]), mean[i]);
+        let centred = s.sub(row[i], mean[i]);
         sums[i] = s.add(sums[i], centred);
         squares[i] = s.fma(centred, centred, squares[i]);
     }
 }
 
-struct Normalise<'a, 'b> {
+/// What is normalised and where the results go.
+trait Panel {
+    type X: Row;
+    type Y: Row;
+    fn rows(&self) -> &[Self::X];
+    fn result(&mut self, row: usize) -> &mut Self::Y;
+}
+
+struct InPlace<'a, R>(&'a mut [R]);
+
+struct Narrowed<'a> {
+    x: &'a [[f32; TOKENS]],
+    y: &'a mut [[u16; TOKENS]],
+}
+
+impl<R: Row> Panel for InPlace<'_, R> {
+    type X = R;
+    type Y = R;
+    #[inline(always)]
+    fn rows(&self) -> &[R] {
+        self.0
+    }
+    #[inline(always)]
+    fn result(&mut self, row: usize) -> &mut R {
+        &mut self.0[row]
+    }
+}
+
+impl Panel for Narrowed<'_> {
+    type X = [f32; TOKENS];
+    type Y = [u16; TOKENS];
+    #[inline(always)]
+    fn rows(&self) -> &[[f32; TOKENS]] {
+        self.x
+    }
+    #[inline(always)]
+    fn result(&mut self, row: usize) -> &mut [u16; TOKENS] {
+        &mut self.y[row]
+    }
+}
+
+struct Normalise<'a, 'b, P> {
     norm: &'a LayerNorm<'a>,
-    x: &'a mut [f32],
+    panel: P,
     codes: Option<NormCodes<'b>>,
 }
 
 /// Vectors of one panel row.
 const REGS: usize = TOKENS / 16;
 
-impl SimdOp for Normalise<'_, '_> {
+impl<P: Panel> SimdOp for Normalise<'_, '_, P> {
     type Output = ();
     #[inline(always)]
     fn eval<S: Simd>(mut self, s: S) {
-        let rows = self.x.as_chunks_mut::<TOKENS>().0;
+        let rows = self.panel.rows();
         let zero = s.splat(0.0);
         let (mut shift, mut factor) = ([zero; REGS], [zero; REGS]);
         if S::REGISTERS >= 32 {
@@ -143,19 +213,17 @@ impl SimdOp for Normalise<'_, '_> {
                 ([shift[i]], [factor[i]]) = self.norm.statistics(s, rows, 16 * i);
             }
         }
-        let parameters = self.norm.gamma.iter().zip(self.norm.beta);
-        for (index, (row, (gamma, beta))) in rows.iter_mut().zip(parameters).enumerate() {
-            let (gamma, beta) = (s.splat(*gamma), s.splat(*beta));
-            let mut y = [zero; REGS];
+        for index in 0..self.panel.rows().len() {
+            let (gamma, beta) = (s.splat(self.norm.gamma[index]), s.splat(self.norm.beta[index]));
+            let mut y: [S::F32; REGS] = self.panel.rows()[index].load(s, 0);
             for i in 0..REGS {
-                let centred = s.sub(s.load(&row[16 * i..]), shift[i]);
-                y[i] = s.fma(s.mul(centred, factor[i]), gamma, beta);
-                s.store(&mut row[16 * i..], y[i]);
+                y[i] = s.fma(s.mul(s.sub(y[i], shift[i]), factor[i]), gamma, beta);
             }
+            y = self.panel.result(index).store(s, y);
             if let Some(NormCodes { code, codes, multipliers }) = &mut self.codes {
                 if let Some(multipliers) = multipliers {
                     let multiplier = s.splat(multipliers[index]);
-                    y = y.map(|y| s.mul(y, multiplier));
+                    y = each!(y, |y| s.mul(y, multiplier));
                 }
                 codes.store(s, *code, index, y);
             }
@@ -166,6 +234,7 @@ impl SimdOp for Normalise<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bf16;
     use crate::panel::lane_of;
     use neural_engine_isa::Tier;
     use neural_engine_testkit::{Edge, Guarded, Rng, assert_close, assert_same_bits};
@@ -265,6 +334,43 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_bf16_panel_gives_the_f32_result_rounded_and_its_codes() {
+        let mut rng = Rng::from_env(44);
+        let code = Code { scale: 30.0, zero: 120 };
+        for features in [1, 2, 5, 33, 128] {
+            let (gamma, beta) = (rng.f32s(features, -2.0, 2.0), rng.f32s(features, -1.0, 1.0));
+            let norm = LayerNorm { gamma: &gamma, beta: &beta, epsilon: 1e-12 };
+            let mut input = vec![0; features * TOKENS];
+            bf16::narrow(Isa::best(), &rng.f32s(features * TOKENS, -3.0, 5.0), &mut input).unwrap();
+            let mut wide = vec![0.0; input.len()];
+            bf16::widen(Isa::best(), &input, &mut wide).unwrap();
+            // The oracle: f32, rounded, and the codes of that.
+            let (mut want, mut rounded, mut real) = (wide.clone(), vec![0; input.len()], vec![0.0; input.len()]);
+            norm.run(Isa::capped(Tier::Scalar), &mut want, None).unwrap();
+            bf16::narrow(Isa::best(), &want, &mut rounded).unwrap();
+            bf16::widen(Isa::best(), &rounded, &mut real).unwrap();
+            for isa in Isa::available() {
+                for edge in Edge::BOTH {
+                    let name = isa.tier().name();
+                    let (mut x, mut y) = (Guarded::copy(&input, edge), Guarded::new(input.len(), 0xffff_u16, edge));
+                    let (mut bytes, mut signed) = (Guarded::new(input.len(), 0u8, edge), Guarded::new(input.len(), 0i8, edge));
+                    norm.run_bf16(isa, &mut x, Some(NormCodes { code, codes: Codes::U8(&mut bytes), multipliers: None })).unwrap();
+                    let narrowed = Some(NormCodes { code, codes: Codes::S8(&mut signed), multipliers: None });
+                    norm.run_to_bf16(isa, &Guarded::copy(&wide, edge), &mut y, narrowed).unwrap();
+                    assert_eq!((&x[..], &y[..]), (&rounded[..], &rounded[..]), "{name} features {features}");
+                    for i in 0..input.len() {
+                        let value = real[i / TOKENS * TOKENS + lane_of(i % TOKENS)];
+                        assert_eq!((bytes[i], signed[i]), (code.u8(value), code.s8(value)), "{name} features {features}");
+                    }
+                }
+            }
+        }
+        let norm = LayerNorm { gamma: &[1.0; 2], beta: &[0.0; 2], epsilon: 0.0 };
+        assert!(norm.run_bf16(Isa::best(), &mut [0; 3 * TOKENS], None).is_err());
+        assert!(norm.run_to_bf16(Isa::best(), &[0.0; 2 * TOKENS], &mut [0; TOKENS], None).is_err());
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod linear_bf16;
 pub mod linear_f32;
 pub mod linear_i8;
 pub mod panel;
+mod panel_row;
 pub mod quantize;
 pub mod quantize_tokens;
 pub mod rows;

@@ -18,7 +18,9 @@ pub enum Residual<'a> {
     None,
     /// The same rows of another f32 panel, `[rows][64]`.
     Panel(&'a [f32]),
-    /// What the destination held before (f32 destinations only).
+    /// The same rows of another bf16 panel, `[rows][64]` (bf16 destinations only).
+    Half(&'a [u16]),
+    /// What the destination held before (f32 and bf16 destinations only).
     InPlace,
 }
 

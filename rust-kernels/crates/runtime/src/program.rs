@@ -186,9 +186,9 @@ pub enum TokenForm {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResidualRef {
-    /// The destination's old content (f32).
+    /// The destination's old content (f32 or bf16).
     InPlace,
-    /// Another f32 panel buffer.
+    /// Another panel buffer: f32, or bf16 where y is bf16.
     Buffer(Buf),
 }
 
@@ -231,8 +231,7 @@ pub enum Step {
         #[serde(default)]
         act: Activation,
     },
-    /// bf16 product: x bf16, y f32 or bf16. y = act(W·x + bias + residual), sums in f32; a bf16 y is rounded last and takes no residual in
-    /// place.
+    /// bf16 product: x bf16, y f32 or bf16. y = act(W·x + bias + residual), sums in f32; a bf16 y is rounded last.
     LinearBf16 {
         weight: Weight,
         x: Buf,
@@ -243,9 +242,9 @@ pub enum Step {
         act: Activation,
     },
     /// u8 × s8 product. f = (acc + init[m])·mul[m] + add[m] (one fma), then residual, activation and code:
-    /// f32 y: act(f + residual). 8-bit y without `act`: mul and add already hold the code. With `act`: `code` quantises act(f).
+    /// f32 y: act(f + residual), bf16 y: the same rounded to nearest even. 8-bit y without `act`: mul and add already hold the code. With `act`: `code` quantises act(f).
     /// With `table` (weight, 256 bytes): q = saturate_u8(round(f)) looks up the output byte.
-    /// With `tokens`: f = (acc + init[m] − zero[t]·sums[m])·mul[m]·step[t] + add[m], for f32 y.
+    /// With `tokens`: f = (acc + init[m] − zero[t]·sums[m])·mul[m]·step[t] + add[m], for f32 and bf16 y.
     LinearI8 {
         weight: Weight,
         x: Buf,
@@ -261,9 +260,12 @@ pub enum Step {
         #[serde(default)]
         tokens: Option<TokensRef>,
     },
-    /// Normalises x f32 over its features, in place; optionally also writes 8-bit codes: of x, or of x times one multiplier a feature.
+    /// Normalises x f32 or bf16 over its features, in place, or x f32 to y bf16; what is bf16 is rounded last. Optionally also writes
+    /// 8-bit codes: of the result, or of it times one multiplier a feature.
     LayerNorm {
         x: Buf,
+        #[serde(default)]
+        y: Option<Buf>,
         gamma: Weight,
         beta: Weight,
         epsilon: f32,
@@ -274,7 +276,7 @@ pub enum Step {
     },
     /// f32 panel to u8 or s8 panel.
     Quantize { x: Buf, y: Buf, code: Code },
-    /// f32 panel to u8 panel, each token by its own range; its step and code of zero are f32 panels of one feature.
+    /// f32 or bf16 panel to u8 panel, each token by its own range; its step and code of zero are f32 panels of one feature.
     QuantizeTokens { x: Buf, y: Buf, step: Buf, zero: Buf, form: TokenForm },
     /// u8 or s8 panel to f32 panel, plus one value a feature.
     Dequantize {

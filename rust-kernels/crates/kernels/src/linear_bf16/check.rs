@@ -29,7 +29,8 @@ pub(super) fn call<Y: Element>(linear: &LinearBf16<'_>, rows: &Range<usize>, ios
         expect_len("y", io.y.len(), rows.len() * TOKENS)?;
         match io.residual {
             Residual::Panel(panel) => expect_len("residual", panel.len(), rows.len() * TOKENS)?,
-            Residual::InPlace if Y::HALF => return invalid("residual", "bf16 cannot be added to in place".into()),
+            Residual::Half(panel) if Y::HALF => expect_len("residual", panel.len(), rows.len() * TOKENS)?,
+            Residual::Half(_) => return invalid("residual", "bf16 is added to bf16, not to f32".into()),
             Residual::InPlace | Residual::None => {}
         }
     }

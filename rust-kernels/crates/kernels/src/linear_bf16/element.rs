@@ -2,6 +2,7 @@
 
 use super::nest::Row;
 use crate::bf16;
+use crate::dot_u8s8::each;
 use crate::panel::TOKENS;
 use neural_engine_isa::{Simd, SimdOp};
 
@@ -9,8 +10,8 @@ use neural_engine_isa::{Simd, SimdOp};
 pub(super) trait Element: Copy {
     /// Stored as bf16.
     const HALF: bool;
-    /// What a row holds, where it is f32; zeros else.
-    fn old(y: &[Self]) -> Row;
+    /// What a row of 64 holds.
+    fn old<S: Simd>(simd: S, y: &[Self]) -> Row;
     /// Writes rows of 64.
     fn store<S: Simd>(simd: S, rows: &[Row], y: &mut [Self]);
 }
@@ -18,8 +19,8 @@ pub(super) trait Element: Copy {
 impl Element for f32 {
     const HALF: bool = false;
     #[inline(always)]
-    fn old(y: &[f32]) -> Row {
-        y.first_chunk().copied().unwrap_or([0.0; TOKENS])
+    fn old<S: Simd>(_simd: S, y: &[f32]) -> Row {
+        *y.first_chunk().expect("a row has 64 tokens")
     }
     #[inline(always)]
     fn store<S: Simd>(_simd: S, rows: &[Row], y: &mut [f32]) {
@@ -30,8 +31,11 @@ impl Element for f32 {
 impl Element for u16 {
     const HALF: bool = true;
     #[inline(always)]
-    fn old(_y: &[u16]) -> Row {
-        [0.0; TOKENS] // the entry refuses a residual in place
+    fn old<S: Simd>(simd: S, y: &[u16]) -> Row {
+        let lanes = bf16::load_row(simd, y.first_chunk().expect("a row has 64 tokens"));
+        let mut row = [0.0; TOKENS];
+        each!([0, 1, 2, 3], |j| simd.store(&mut row[16 * j..], lanes[j]));
+        row
     }
     #[inline(always)]
     fn store<S: Simd>(simd: S, rows: &[Row], y: &mut [u16]) {

@@ -59,7 +59,7 @@ impl LinearBf16<'_> {
     ///
     /// # Errors
     /// `Length` for a wrong buffer; `Invalid` for a range that is not cut at multiples of [`ROW_GRANULE`], for no or too many panels, and
-    /// for a residual in place of a bf16 output.
+    /// for a bf16 residual of an f32 output.
     pub fn run_f32(&self, isa: Isa, rows: Range<usize>, ios: &mut [Io<'_, u16, f32>], scratch: &mut [i32]) -> Result<(), KernelError> {
         self.run(isa, rows, ios, scratch)
     }

@@ -39,7 +39,7 @@ impl<Y: Element> DotOp for Product<'_, '_, Y> {
                 let x = io.x.as_chunks().0;
                 for row in (first..last).step_by(ROWS) {
                     let at = row - self.rows.start..last.min(row + ROWS) - self.rows.start;
-                    let mut sums: [Row; ROWS] = begin(self.linear.bias, row, io, at.clone());
+                    let mut sums: [Row; ROWS] = begin(dot.simd(), self.linear.bias, row, io, at.clone());
                     match weight {
                         WeightBf16::Dense(weight) => dense::<D, V>(dot, weight, row, x, &mut sums),
                         WeightBf16::Sparse(weight) => sparse::<D, V>(dot, weight.block(row / ROWS), x, &mut sums),
@@ -55,15 +55,23 @@ impl<Y: Element> DotOp for Product<'_, '_, Y> {
 
 /// bias + residual of rows `at` of y, the first of which is row `row` of the weight.
 #[inline(always)]
-pub(super) fn begin<Y: Element, const R: usize>(bias: Option<&[f32]>, row: usize, io: &Io<'_, u16, Y>, at: Range<usize>) -> [Row; R] {
+pub(super) fn begin<S: Simd, Y: Element, const R: usize>(
+    simd: S,
+    bias: Option<&[f32]>,
+    row: usize,
+    io: &Io<'_, u16, Y>,
+    at: Range<usize>,
+) -> [Row; R] {
+    let add = |sums: &mut Row, bias: f32, old: &[f32]| sums.iter_mut().zip(old).for_each(|(sum, old)| *sum = bias + old);
     let mut sums = [[0.0; TOKENS]; R];
     for (i, (sums, at)) in sums.iter_mut().zip(at).enumerate() {
         let cells = at * TOKENS..(at + 1) * TOKENS;
         let bias = bias.map_or(0.0, |bias| bias[row + i]);
         match io.residual {
             Residual::None => *sums = [bias; TOKENS],
-            Residual::Panel(panel) => sums.iter_mut().zip(&panel[cells]).for_each(|(sum, old)| *sum = bias + old),
-            Residual::InPlace => sums.iter_mut().zip(&Y::old(&io.y[cells])).for_each(|(sum, old)| *sum = bias + old),
+            Residual::Panel(panel) => add(sums, bias, &panel[cells]),
+            Residual::Half(panel) => add(sums, bias, &u16::old(simd, &panel[cells])),
+            Residual::InPlace => add(sums, bias, &Y::old(simd, &io.y[cells])),
         }
     }
     sums

@@ -309,6 +309,56 @@ fn a_dense_product_keeps_nan_and_a_sparse_one_skips_zero_blocks() {
 }
 
 #[test]
+fn a_bf16_residual_beside_or_in_place_is_its_values_as_f32() {
+    let mut rng = Rng::from_env(67);
+    let case = Case::new(&mut rng, 36, 29, 2, 0.5, -1.0);
+    let packed = packed(36, 29, &case.w);
+    let old: Vec<Vec<u16>> = case.residuals.iter().map(|x| x.iter().map(|x| to_bf16(*x)).collect()).collect();
+    for (name, isa) in tiers() {
+        for weight in views(36, 29, &packed) {
+            let linear = LinearBf16 { weight, bias: case.bias.as_deref(), act: Activation::Relu };
+            for rows in [0..16, 16..36] {
+                let part = |x: &[u16]| x[rows.start * TOKENS..rows.end * TOKENS].to_vec();
+                let mut scratch = vec![i32::MIN; linear.scratch_len(isa, 2)];
+                // The oracle: widened beside an f32 output, then rounded.
+                let wide: Vec<Vec<f32>> = old.iter().map(|x| wide(&part(x))).collect();
+                let mut floats = vec![vec![f32::NAN; rows.len() * TOKENS]; 2];
+                let io = |((x, y), old)| Io { x, codes: None, y, residual: Residual::Panel(old) };
+                let xs = || case.xs.iter().map(|x| &x[..]);
+                let mut ios: Vec<_> = xs().zip(floats.iter_mut().map(|y| &mut y[..])).zip(wide.iter().map(|x| &x[..])).map(io).collect();
+                linear.run_f32(isa, rows.clone(), &mut ios, &mut scratch).unwrap();
+                let want: Vec<Vec<u16>> = floats.iter().map(|y| half(y)).collect();
+
+                for in_place in [false, true] {
+                    let olds: Vec<_> = old.iter().map(|x| Guarded::copy(&part(x), Edge::End)).collect();
+                    let mut ys: Vec<_> = olds.iter().map(|old| Guarded::copy(old, Edge::End)).collect();
+                    let residual = |i: usize| if in_place { Residual::InPlace } else { Residual::Half(&olds[i]) };
+                    let each = xs().zip(&mut ys).enumerate();
+                    let mut ios: Vec<_> = each.map(|(i, (x, y))| Io { x, codes: None, y, residual: residual(i) }).collect();
+                    linear.run_bf16(isa, rows.clone(), &mut ios, &mut scratch).unwrap();
+                    for (y, want) in ys.iter().zip(&want) {
+                        assert_eq!(&y[..], &want[..], "{name} {} in place: {in_place}", linear.kernel(isa));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Rows of bf16 as f32, and back.
+fn wide(x: &[u16]) -> Vec<f32> {
+    let mut y = vec![0.0; x.len()];
+    crate::bf16::widen(Isa::capped(Tier::Scalar), x, &mut y).unwrap();
+    y
+}
+
+fn half(x: &[f32]) -> Vec<u16> {
+    let mut y = vec![0; x.len()];
+    crate::bf16::narrow(Isa::capped(Tier::Scalar), x, &mut y).unwrap();
+    y
+}
+
+#[test]
 fn wrong_lengths_ranges_panel_counts_and_residuals_are_refused() {
     let bytes = Aligned::new(&DenseBf16::pack(40, 3, &[0x3f80; 120]).unwrap());
     let linear = LinearBf16 { weight: WeightBf16::Dense(DenseBf16::view(40, 3, &bytes).unwrap()), bias: None, act: Activation::None };
@@ -327,8 +377,14 @@ fn wrong_lengths_ranges_panel_counts_and_residuals_are_refused() {
     assert!(matches!(run(0..16, &x, 16, 0), Err(KernelError::Invalid { name: "ios", .. })));
     assert!(matches!(run(0..16, &x, 16, 5), Err(KernelError::Invalid { name: "ios", .. })));
     let mut y = vec![0u16; 16 * TOKENS];
-    let in_place = linear.run_bf16(Isa::best(), 0..16, &mut [Io { x: &x, codes: None, y: &mut y, residual: Residual::InPlace }], &mut []);
-    assert!(matches!(in_place, Err(KernelError::Invalid { name: "residual", .. })));
+    let mut scratch = vec![0; linear.scratch_len(Isa::best(), 1)];
+    let old = vec![0u16; 16 * TOKENS];
+    let short = Residual::Half(&old[1..]);
+    let cut = linear.run_bf16(Isa::best(), 0..16, &mut [Io { x: &x, codes: None, y: &mut y, residual: short }], &mut scratch);
+    assert!(matches!(cut, Err(KernelError::Length { name: "residual", .. })));
+    let (mut float, half) = (vec![0.0; 16 * TOKENS], Residual::Half(&old));
+    let mixed = linear.run_f32(Isa::best(), 0..16, &mut [Io { x: &x, codes: None, y: &mut float, residual: half }], &mut scratch);
+    assert!(matches!(mixed, Err(KernelError::Invalid { name: "residual", .. })));
     let short = LinearBf16 { bias: Some(&[0.0; 39]), ..linear };
     assert!(short.run_f32(Isa::best(), 0..0, &mut [Io { x: &x, codes: None, y: &mut [], residual: Residual::None }], &mut []).is_err());
 }

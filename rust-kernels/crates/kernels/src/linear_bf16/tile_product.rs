@@ -54,7 +54,7 @@ impl<Y: Element> Call<'_, '_, Y> {
             for (io, x) in self.ios.iter_mut().zip(self.scratch.chunks_exact(len)) {
                 for row in (first..last).step_by(ROWS) {
                     let at = row - self.rows.start..last.min(row + ROWS) - self.rows.start;
-                    let mut sums: [Row; ROWS] = begin(self.linear.bias, row, io, at.clone());
+                    let mut sums: [Row; ROWS] = begin(simd, self.linear.bias, row, io, at.clone());
                     let upper = weight.tiles(row);
                     // A last odd tile is multiplied twice; the second result is dropped.
                     let lower = if row + TILE_ROWS < last { weight.tiles(row + TILE_ROWS) } else { upper };

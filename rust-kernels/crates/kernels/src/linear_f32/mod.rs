@@ -124,8 +124,12 @@ impl LinearF32<'_> {
         for io in ios {
             expect_len("x", io.x.len(), k * TOKENS)?;
             expect_len("y", io.y.len(), rows.len() * TOKENS)?;
-            if let Residual::Panel(residual) = io.residual {
-                expect_len("residual", residual.len(), rows.len() * TOKENS)?;
+            match io.residual {
+                Residual::Panel(residual) => expect_len("residual", residual.len(), rows.len() * TOKENS)?,
+                Residual::Half(_) => {
+                    return Err(KernelError::Invalid { name: "residual", reason: "bf16 is added to bf16, not to f32".into() });
+                }
+                Residual::InPlace | Residual::None => {}
             }
         }
         Ok(())

@@ -105,7 +105,7 @@ fn with_tile<const R: usize>(
     let y = &mut io.y.as_chunks_mut().0[at..];
     let residual = match io.residual {
         Residual::Panel(panel) => &panel.as_chunks().0[at..],
-        Residual::None | Residual::InPlace => &[],
+        Residual::None | Residual::Half(_) | Residual::InPlace => &[],
     };
     let bias = begin.map(|bias| bias.map_or([0.0; R], |bias| std::array::from_fn(|r| bias.get(row + r).copied().unwrap_or(0.0))));
     let Some(whole) = y.first_chunk_mut() else {
@@ -135,7 +135,8 @@ fn with_ragged_tile<const R: usize>(
 fn base<'a, const R: usize>(residual: &Residual<'_>, bias: Option<[f32; R]>, panel: Option<&'a [Row; R]>) -> Base<'a, R> {
     match (bias, residual) {
         (None, _) => Base::Output,
-        (Some(bias), Residual::None) => Base::Bias(bias),
+        // The entry refuses bf16.
+        (Some(bias), Residual::None | Residual::Half(_)) => Base::Bias(bias),
         (Some(bias), Residual::InPlace) => Base::BiasAndOutput(bias),
         (Some(bias), Residual::Panel(_)) => Base::BiasAndPanel(bias, panel.expect("a residual has the rows of the output")),
     }

@@ -98,6 +98,7 @@ impl<'a> Residual<'a> {
         match self {
             Residual::None => Residual::None,
             Residual::Panel(panel) => Residual::Panel(panel),
+            Residual::Half(panel) => Residual::Half(panel),
             Residual::InPlace => Residual::InPlace,
         }
     }
@@ -208,6 +209,8 @@ fn wrong_lengths_ranges_and_panel_counts_are_refused() {
     assert!(matches!(run(0..12, &x, 12, 5), Err(KernelError::Invalid { name: "ios", .. })));
     let short = LinearF32 { bias: Some(&[0.0; 23]), ..linear };
     assert!(short.run(Isa::best(), 0..0, &mut [Io { x: &x, codes: None, y: &mut [], residual: Residual::None }]).is_err());
+    let half = linear.run(Isa::best(), 0..0, &mut [Io { x: &x, codes: None, y: &mut [], residual: Residual::Half(&[]) }]);
+    assert!(matches!(half, Err(KernelError::Invalid { name: "residual", .. })));
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(super) fn call<Y: Element>(
     if let Some(sums) = linear.sums {
         expect_len("sums", sums.len(), m)?;
         if Y::CODED {
-            return invalid("sums", format!("inputs coded token by token give f32, not {}", Y::NAME));
+            return invalid("sums", format!("inputs coded token by token give f32 or bf16, not {}", Y::NAME));
         }
     }
     for io in ios {
@@ -49,6 +49,8 @@ pub(super) fn call<Y: Element>(
         expect_len("y", io.y.len(), rows.len() * TOKENS)?;
         match io.residual {
             Residual::Panel(panel) => expect_len("residual", panel.len(), rows.len() * TOKENS)?,
+            Residual::Half(panel) if Y::HALF => expect_len("residual", panel.len(), rows.len() * TOKENS)?,
+            Residual::Half(_) => return invalid("residual", format!("bf16 is added to bf16, not to {}", Y::NAME)),
             Residual::InPlace if Y::CODED => return invalid("residual", format!("{} codes cannot be added to in place", Y::NAME)),
             Residual::InPlace | Residual::None => {}
         }

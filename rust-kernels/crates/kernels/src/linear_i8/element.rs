@@ -1,15 +1,18 @@
 //! The types a linear kernel writes.
 
 use super::tier::Tier;
+use crate::bf16;
 use crate::dot_u8s8::each;
 use crate::panel::TOKENS;
 
-/// f32 in lane order, u8 or s8 in token order.
+/// f32 in lane order, bf16 in the order of 16-bit panels, u8 or s8 in token order.
 pub(super) trait Element: Copy {
     /// The name in errors.
     const NAME: &'static str;
     /// Stored as 8-bit codes.
     const CODED: bool;
+    /// Stored as bf16.
+    const HALF: bool = false;
     /// f + one row of y, where y is not coded; else f.
     fn add<S: Tier>(simd: S, f: [S::F32; 4], y: &[Self]) -> [S::F32; 4];
     /// Writes one row of 64.
@@ -40,6 +43,26 @@ impl Element for f32 {
     #[inline(always)]
     fn store_by_table<S: Tier>(simd: S, y: &mut [f32], f: [S::F32; 4], _table: &[u8; 256]) {
         Self::store(simd, y, f); // the entry refuses a table for f32
+    }
+}
+
+/// To nearest even, after all else.
+impl Element for u16 {
+    const NAME: &'static str = "bf16";
+    const CODED: bool = false;
+    const HALF: bool = true;
+    #[inline(always)]
+    fn add<S: Tier>(simd: S, f: [S::F32; 4], y: &[u16]) -> [S::F32; 4] {
+        let y = bf16::load_row(simd, y.first_chunk().expect("a row has 64 tokens"));
+        [simd.add(f[0], y[0]), simd.add(f[1], y[1]), simd.add(f[2], y[2]), simd.add(f[3], y[3])]
+    }
+    #[inline(always)]
+    fn store<S: Tier>(simd: S, y: &mut [u16], f: [S::F32; 4]) {
+        bf16::store_row(simd, y.first_chunk_mut().expect("a row has 64 tokens"), f);
+    }
+    #[inline(always)]
+    fn store_by_table<S: Tier>(simd: S, y: &mut [u16], f: [S::F32; 4], _table: &[u8; 256]) {
+        Self::store(simd, y, f); // the entry refuses a table for bf16
     }
 }
 

@@ -62,8 +62,9 @@ impl<'a> Epilogue<'a> {
         match &io.residual {
             Residual::None => self.rows(simd, row, acc, scaling, Nothing, y),
             Residual::Panel(panel) => self.rows(simd, row, acc, scaling, Panel(&panel[cells]), y),
+            Residual::Half(panel) if Y::HALF => self.rows(simd, row, acc, scaling, Half(&panel[cells]), y),
             Residual::InPlace if !Y::CODED => self.rows(simd, row, acc, scaling, InPlace, y),
-            Residual::InPlace => {} // refused by the entry
+            Residual::Half(_) | Residual::InPlace => {} // refused by the entry
         }
     }
 
@@ -161,6 +162,9 @@ struct Nothing;
 struct Panel<'a>(&'a [f32]);
 
 #[derive(Clone, Copy)]
+struct Half<'a>(&'a [u16]);
+
+#[derive(Clone, Copy)]
 struct InPlace;
 
 impl Addend for Nothing {
@@ -174,6 +178,13 @@ impl Addend for Panel<'_> {
     #[inline(always)]
     fn add<S: Tier, Y: Element>(self, simd: S, i: usize, f: [S::F32; 4], _y: &[Y]) -> [S::F32; 4] {
         f32::add(simd, f, &self.0[i * TOKENS..(i + 1) * TOKENS])
+    }
+}
+
+impl Addend for Half<'_> {
+    #[inline(always)]
+    fn add<S: Tier, Y: Element>(self, simd: S, i: usize, f: [S::F32; 4], _y: &[Y]) -> [S::F32; 4] {
+        u16::add(simd, f, &self.0[i * TOKENS..(i + 1) * TOKENS])
     }
 }
 

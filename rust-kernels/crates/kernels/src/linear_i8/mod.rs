@@ -10,9 +10,9 @@
 //! | `act` and `code` | saturate(round_even(fma(act(f), code.scale, code.zero))) |
 //! | `table` | table\[saturate_u8(round_even(f))\] |
 //!
-//! and act(f) for f32 outputs.
+//! and act(f) for f32 and bf16 outputs, the latter rounded to nearest even.
 //!
-//! Inputs may be coded token by token ([`TokenCodes`](crate::panel::TokenCodes), `sums`), for f32 outputs: then
+//! Inputs may be coded token by token ([`TokenCodes`](crate::panel::TokenCodes), `sums`), for f32 and bf16 outputs: then
 //! f = fma(acc − zero\[t\]·sums\[m\], mul\[m\]·step\[t\], add\[m\]) + residual, where Σ w·(x − zero) is exact. NaN becomes the lowest code. Every tier and every split of the rows gives the same bits.
 
 #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
@@ -89,6 +89,14 @@ impl LinearI8<'_> {
     /// `Length` and `Invalid`, naming the argument; see the fields for what goes together.
     pub fn run_f32(&self, isa: Isa, rows: Range<usize>, ios: &mut [Io<'_, u8, f32>], scratch: &mut [u8]) -> Result<(), KernelError> {
         self.run::<_, OWN>(isa, rows, ios, scratch)
+    }
+
+    /// Computes output rows `rows` of 1 to 4 panels as bf16, in the order of [16-bit panels](crate::bf16).
+    ///
+    /// # Errors
+    /// As [`run_f32`](Self::run_f32).
+    pub fn run_bf16(&self, isa: Isa, rows: Range<usize>, ios: &mut [Io<'_, u8, u16>], scratch: &mut [u8]) -> Result<(), KernelError> {
+        self.run(isa, rows, ios, scratch)
     }
 
     /// Computes output rows `rows` of 1 to 4 panels as u8 in token order.

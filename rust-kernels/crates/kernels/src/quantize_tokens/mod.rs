@@ -15,6 +15,7 @@ mod tests;
 use crate::dot_u8s8::each;
 use crate::error::{KernelError, expect_len};
 use crate::panel::TOKENS;
+use crate::panel_row::Row;
 use neural_engine_isa::{Isa, Simd, SimdOp};
 
 /// Least range of a token; keeps inverse and step normal numbers.
@@ -34,17 +35,38 @@ pub enum TokenForm {
 /// # Errors
 /// `Length` when `x` is not whole rows of 64, `y` differs from it in length, or `step` or `zero` has not 64 elements.
 pub fn quantize_tokens(isa: Isa, form: TokenForm, x: &[f32], y: &mut [u8], step: &mut [f32], zero: &mut [f32]) -> Result<(), KernelError> {
-    expect_len("x", x.len(), x.len().next_multiple_of(TOKENS))?;
-    expect_len("y", y.len(), x.len())?;
-    expect_len("step", step.len(), TOKENS)?;
-    expect_len("zero", zero.len(), TOKENS)?;
-    isa.dispatch(QuantizeTokens { form, x, y, step, zero });
+    check(x.len(), y, step, zero)?;
+    isa.dispatch(QuantizeTokens { form, rows: x.as_chunks().0, y, step, zero });
     Ok(())
 }
 
-struct QuantizeTokens<'a> {
+/// The same of a [bf16](crate::bf16) panel.
+///
+/// # Errors
+/// As [`quantize_tokens`].
+pub fn quantize_tokens_bf16(
+    isa: Isa,
     form: TokenForm,
-    x: &'a [f32],
+    x: &[u16],
+    y: &mut [u8],
+    step: &mut [f32],
+    zero: &mut [f32],
+) -> Result<(), KernelError> {
+    check(x.len(), y, step, zero)?;
+    isa.dispatch(QuantizeTokens { form, rows: x.as_chunks().0, y, step, zero });
+    Ok(())
+}
+
+fn check(x: usize, y: &[u8], step: &[f32], zero: &[f32]) -> Result<(), KernelError> {
+    expect_len("x", x, x.next_multiple_of(TOKENS))?;
+    expect_len("y", y.len(), x)?;
+    expect_len("step", step.len(), TOKENS)?;
+    expect_len("zero", zero.len(), TOKENS)
+}
+
+struct QuantizeTokens<'a, R> {
+    form: TokenForm,
+    rows: &'a [R],
     y: &'a mut [u8],
     step: &'a mut [f32],
     zero: &'a mut [f32],
@@ -58,19 +80,19 @@ struct Lanes<F> {
     step: F,
 }
 
-impl SimdOp for QuantizeTokens<'_> {
+impl<R: Row> SimdOp for QuantizeTokens<'_, R> {
     type Output = ();
     #[inline(always)]
     fn eval<S: Simd>(self, s: S) {
-        let rows = self.x.as_chunks::<TOKENS>().0;
-        let lanes = each!([0, 16, 32, 48], |at| self.form.lanes(s, rows, at));
+        let lanes = each!([0, 16, 32, 48], |at| self.form.lanes(s, self.rows, at));
         each!([0, 1, 2, 3], |j| {
             s.store(&mut self.step[16 * j..16 * j + 16], lanes[j].step);
             s.store(&mut self.zero[16 * j..16 * j + 16], lanes[j].zero);
         });
-        for (row, y) in rows.iter().zip(self.y.chunks_exact_mut(TOKENS)) {
+        for (row, y) in self.rows.iter().zip(self.y.chunks_exact_mut(TOKENS)) {
+            let x: [S::F32; 4] = row.load(s, 0);
             let codes = each!([0, 1, 2, 3], |j| {
-                let q = s.fma(s.load(&row[16 * j..16 * j + 16]), lanes[j].inverse, lanes[j].zero);
+                let q = s.fma(x[j], lanes[j].inverse, lanes[j].zero);
                 // |x·inverse| is at most 255 where the step is a number; the rest need not saturate to its own side.
                 s.to_i32(q)
             });
@@ -82,11 +104,11 @@ impl SimdOp for QuantizeTokens<'_> {
 impl TokenForm {
     /// The code of tokens `at..at + 16`.
     #[inline(always)]
-    fn lanes<S: Simd>(self, s: S, rows: &[[f32; TOKENS]], at: usize) -> Lanes<S::F32> {
+    fn lanes<S: Simd, R: Row>(self, s: S, rows: &[R], at: usize) -> Lanes<S::F32> {
         let (mut low, mut high, mut poison) = (s.splat(0.0), s.splat(0.0), s.splat(0.0));
         let nothing = s.splat(0.0);
         for row in rows {
-            let x = s.load(&row[at..at + 16]);
+            let [x] = row.load(s, at);
             // An x that is NaN leaves the second operand; 0·x then remembers it, and infinity too.
             (low, high, poison) = (s.min(x, low), s.max(x, high), s.fma(x, nothing, poison));
         }

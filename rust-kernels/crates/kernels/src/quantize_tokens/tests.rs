@@ -109,3 +109,25 @@ fn wrong_lengths_are_refused_by_name() {
     assert_eq!(call(64, 64, 63, 64), "step");
     assert_eq!(call(64, 64, 64, 128), "zero");
 }
+
+#[test]
+fn a_bf16_panel_is_coded_as_its_values_are() {
+    let mut rng = Rng::from_env(77);
+    let mut halves = vec![0u16; 23 * TOKENS];
+    crate::bf16::narrow(Isa::best(), &rng.f32s(halves.len(), -9.0, 4.0), &mut halves).unwrap();
+    let mut values = vec![0f32; halves.len()];
+    crate::bf16::widen(Isa::best(), &halves, &mut values).unwrap();
+    for (isa, form) in Isa::available().into_iter().flat_map(|isa| FORMS.map(|form| (isa, form))) {
+        for edge in Edge::BOTH {
+            let (mut y, mut want) = (Guarded::new(halves.len(), 0xa5u8, edge), vec![0u8; halves.len()]);
+            let (mut step, mut zero) = (Guarded::new(TOKENS, -1f32, edge), Guarded::new(TOKENS, -1f32, edge));
+            let (mut want_step, mut want_zero) = ([0f32; TOKENS], [0f32; TOKENS]);
+            quantize_tokens_bf16(isa, form, &Guarded::copy(&halves, edge), &mut y, &mut step, &mut zero).unwrap();
+            quantize_tokens(Isa::best(), form, &values, &mut want, &mut want_step, &mut want_zero).unwrap();
+            assert_eq!(&y[..], &want[..], "{form:?} on {}", isa.tier().name());
+            assert_same_bits(isa.tier().name(), &[&step[..], &zero[..]].concat(), &[want_step, want_zero].concat());
+        }
+    }
+    let (mut y, mut step, mut zero) = ([0u8; TOKENS], [0f32; TOKENS], [0f32; TOKENS]);
+    assert!(quantize_tokens_bf16(Isa::best(), TokenForm::Symmetric, &[0; 2 * TOKENS], &mut y, &mut step, &mut zero).is_err());
+}

@@ -20,7 +20,7 @@ use neural_engine_kernels::linear_f32::ROW_GRANULE as F32_GRANULE;
 use neural_engine_kernels::linear_i8::LinearI8;
 use neural_engine_kernels::panel::{Io, Residual, TOKENS, TokenCodes};
 use neural_engine_kernels::quantize::{CodesRef, dequantize, quantize};
-use neural_engine_kernels::quantize_tokens::quantize_tokens;
+use neural_engine_kernels::quantize_tokens::{quantize_tokens, quantize_tokens_bf16};
 use neural_engine_kernels::tokens::{Mask, TokenMap};
 use neural_engine_kernels::{KernelError, activate, add, bf16, rows};
 use std::cell::Cell;
@@ -126,7 +126,7 @@ impl<'r> Thread<'r> {
                     rows::to_rows(isa, tokens, x.features, panel, matrix)
                 })
             }
-            Op::LayerNorm { x, gamma, beta, epsilon, quantized } => {
+            Op::LayerNorm { x, y, gamma, beta, epsilon, quantized } => {
                 let (gamma, beta) = (constant(self.run.prepared, *gamma)?, constant(self.run.prepared, *beta)?);
                 let norm = LayerNorm { gamma, beta, epsilon: *epsilon };
                 let multipliers = quantized.as_ref().and_then(|op| op.multipliers);
@@ -134,8 +134,14 @@ impl<'r> Thread<'r> {
                 each(unit, |place| {
                     let codes =
                         quantized.as_ref().map(|op| NormCodes { code: code(op.code), codes: self.codes(&op.codes, place), multipliers });
-                    // SAFETY: see the top of the function.
-                    norm.run(isa, unsafe { self.bases.write(x, place) }, codes)
+                    // SAFETY: see the top of the function; the dtype chooses the width.
+                    unsafe {
+                        match (y, x.dtype) {
+                            (Some(y), _) => norm.run_to_bf16(isa, self.bases.read(x, place), self.bases.write(y, place), codes),
+                            (None, DType::Bf16) => norm.run_bf16(isa, self.bases.write(x, place), codes),
+                            (None, _) => norm.run(isa, self.bases.write(x, place), codes),
+                        }
+                    }
                 })
             }
             Op::Activate { x, y, act: activation } => each(unit, |place| {
@@ -169,11 +175,15 @@ impl<'r> Thread<'r> {
                 quantize(isa, code(*output), values, self.codes(y, place))
             }),
             Op::QuantizeTokens { x, y, step, zero, form } => each(unit, |place| {
-                // SAFETY: see the top of the function.
-                let (x, y) = unsafe { (self.bases.read(x, place), self.bases.write(y, place)) };
-                // SAFETY: see the top of the function.
-                let (step, zero) = unsafe { (self.bases.write(step, place), self.bases.write(zero, place)) };
-                quantize_tokens(isa, token_form(*form), x, y, step, zero)
+                let form = token_form(*form);
+                // SAFETY: see the top of the function; the dtype chooses the width.
+                unsafe {
+                    let (y, step, zero) = (self.bases.write(y, place), self.bases.write(step, place), self.bases.write(zero, place));
+                    match x.dtype {
+                        DType::Bf16 => quantize_tokens_bf16(isa, form, self.bases.read(x, place), y, step, zero),
+                        _ => quantize_tokens(isa, form, self.bases.read(x, place), y, step, zero),
+                    }
+                }
             }),
             Op::Dequantize { x, y, code: input, bias } => {
                 let bias = bias.map(|weight| constant(self.run.prepared, weight)).transpose()?;
@@ -345,6 +355,9 @@ impl<'r> Thread<'r> {
                 io.residual = match residual {
                     ResidualOp::None => Residual::None,
                     ResidualOp::InPlace => Residual::InPlace,
+                    ResidualOp::Panels(panels) if panels.dtype == DType::Bf16 => {
+                        Residual::Half(&self.bases.read::<u16>(panels, place)[cells.clone()])
+                    }
                     ResidualOp::Panels(panels) => Residual::Panel(&self.bases.read::<f32>(panels, place)[cells.clone()]),
                 };
             }
@@ -367,6 +380,7 @@ impl<'r> Thread<'r> {
         let range = rows.clone();
         match y.dtype {
             DType::F32 => self.product(x, tokens, y, residual, rows, unit, |scratch, ios| linear.run_f32(isa, range, ios, scratch)),
+            DType::Bf16 => self.product(x, tokens, y, residual, rows, unit, |scratch, ios| linear.run_bf16(isa, range, ios, scratch)),
             DType::S8 => self.product(x, tokens, y, residual, rows, unit, |scratch, ios| linear.run_s8(isa, range, ios, scratch)),
             _ => self.product(x, tokens, y, residual, rows, unit, |scratch, ios| linear.run_u8(isa, range, ios, scratch)),
         }

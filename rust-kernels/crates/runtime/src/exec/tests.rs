@@ -244,6 +244,97 @@ fn integer_steps_follow_their_formulas() {
     }
 }
 
+/// One way is kept in bf16 by the kernels, the other in f32 and rounded by steps of their own.
+#[test]
+fn what_lies_between_int8_products_may_be_bf16() {
+    let (rows, m, k) = (70usize, 40usize, 13usize);
+    let mut random = Random(14);
+    let matrix: Vec<i8> = (0..m * k).map(|_| random.next() as i8).collect();
+    let x = random.floats(rows * k);
+    let units = json!({"panels": {"space": 0, "group": 2}});
+    for (format, threads) in [("dense", 1), ("dense", 3), ("sparse4x1", 2)] {
+        let mut sources = Sources::default();
+        sources.add(json!({"kind": "linear_u8s8", "format": format, "m": m, "k": k, "order": "mk"}), &matrix);
+        sources.add(json!({"kind": "tensor", "dtype": "s32", "dims": [m]}), &vec![7i32; m]);
+        for value in [0.001f32, 0.25, 1.5, -0.5] {
+            sources.floats(&[m], &vec![value; m]);
+        }
+        let weights = sources.pack();
+        let product = |x: usize, y: usize| json!({"op": "linear_i8", "weight": 0, "x": x, "y": y, "init": 1, "mul": 2, "add": 3});
+        let norm = |x: usize, codes: usize| {
+            let code = json!({"scale": 40.0, "zero": 128});
+            json!({"op": "layer_norm", "x": x, "gamma": 4, "beta": 5, "epsilon": 1e-5, "quantized": codes, "code": code})
+        };
+        let with = |mut step: Value, field: &str, value: Value| {
+            step[field] = value;
+            step
+        };
+        let run = |halves: bool| {
+            let mut b = Builder::new(json!([{"kind": "rows", "count": rows}]));
+            let input = b.input("f32", &[rows, k]);
+            let (float, codes) = (b.panels("f32", 0, rows, k), b.panels("u8", 0, rows, k));
+            let dtype = if halves { "bf16" } else { "f32" };
+            let [first, second, third] = [0; 3].map(|_| b.panels(dtype, 0, rows, m));
+            let [norms, again] = [0; 2].map(|_| b.panels("u8", 0, rows, m));
+            let (last, half, wide) = (b.panels("bf16", 0, rows, m), b.panels("bf16", 0, rows, m), b.panels("f32", 0, rows, m));
+            let outputs = [0; 5].map(|_| b.output("f32", &[rows, m]));
+            let split = if threads == 1 { units.clone() } else { json!({"split": {"space": 0}}) };
+            let code = json!({"scale": 100.0, "zero": 128});
+            let quantize = json!({"op": "quantize", "x": float, "y": codes, "code": code});
+            b.region(units.clone(), json!([{"op": "from_rows", "x": input, "y": float}, quantize]));
+            // f32 made to hold bf16 alone.
+            let rounded = |y: usize| vec![json!({"op": "narrow", "x": y, "y": half}), json!({"op": "widen", "x": half, "y": y})];
+            let chain = [
+                (product(codes, first), first),
+                (with(product(codes, second), "residual", json!({"buffer": first})), second),
+                (with(product(codes, second), "residual", json!("in_place")), second),
+                (with(product(codes, third), "act", json!("relu")), third),
+            ];
+            for (step, y) in chain {
+                b.region(split.clone(), json!([step]));
+                if !halves {
+                    b.region(units.clone(), json!(rounded(y)));
+                }
+            }
+            // Normalised in place, and from f32 to bf16.
+            let mut steps = vec![json!({"op": "widen", "x": first, "y": wide})];
+            if halves {
+                steps.extend([norm(second, norms), with(norm(wide, again), "y", json!(last))]);
+            } else {
+                let coded = |y: usize, codes: usize| json!({"op": "quantize", "x": y, "y": codes, "code": {"scale": 40.0, "zero": 128}});
+                let plain = |y: usize| json!({"op": "layer_norm", "x": y, "gamma": 4, "beta": 5, "epsilon": 1e-5});
+                steps = vec![json!({"op": "activate", "x": first, "y": wide, "act": "none"})];
+                for (y, codes) in [(second, norms), (wide, again)] {
+                    steps.push(plain(y));
+                    steps.extend(rounded(y));
+                    steps.push(coded(y, codes));
+                }
+                steps.push(json!({"op": "narrow", "x": wide, "y": last}));
+            }
+            b.region(units.clone(), json!(steps));
+            let mut ends = Vec::new();
+            for (from, to) in [second, third, last].into_iter().zip(outputs) {
+                if halves || from == last {
+                    ends.extend([json!({"op": "widen", "x": from, "y": wide}), json!({"op": "to_rows", "x": wide, "y": to})]);
+                } else {
+                    ends.push(json!({"op": "to_rows", "x": from, "y": to}));
+                }
+            }
+            for (codes, to) in [norms, again].into_iter().zip(&outputs[3..]) {
+                ends.push(json!({"op": "dequantize", "x": codes, "y": wide, "code": {"scale": 40.0, "zero": 128}}));
+                ends.push(json!({"op": "to_rows", "x": wide, "y": to}));
+            }
+            b.region(units.clone(), json!(ends));
+            Running::new(threads).run(&b.prepare(&weights).unwrap(), &[bytes_of(&x)]).unwrap()
+        };
+        let (halves, floats) = (run(true), run(false));
+        assert!(floats_of(&halves[0]).iter().all(|y| y.to_bits() & 0xffff == 0) && floats_of(&halves[0])[0] != 0.0);
+        for (output, (a, b)) in halves.iter().zip(&floats).enumerate() {
+            assert_eq!(floats_of(a), floats_of(b), "{format}, {threads} threads, output {output}");
+        }
+    }
+}
+
 #[test]
 fn bf16_steps_follow_their_formulas_split_or_not() {
     let (rows, m, k) = (70usize, 40usize, 13usize);

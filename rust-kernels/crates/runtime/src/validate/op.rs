@@ -92,6 +92,7 @@ pub enum Op {
     },
     LayerNorm {
         x: Panels,
+        y: Option<Panels>,
         gamma: usize,
         beta: usize,
         epsilon: f32,

@@ -144,8 +144,14 @@ impl Checker<'_> {
                 let residual = self.residual(residual, y_buffer, &y)?;
                 Ok(Op::LinearBf16 { weight, x, y, bias, residual, act })
             }
-            Step::LayerNorm { x, gamma, beta, epsilon, quantized, code, multipliers } => {
-                let x = self.panels("x", x, Use::WriteOwn, &[F32])?;
+            Step::LayerNorm { x, y, gamma, beta, epsilon, quantized, code, multipliers } => {
+                let (x, y) = match y {
+                    None => (self.panels("x", x, Use::WriteOwn, &[F32, Bf16])?, None),
+                    Some(y) => (self.panels("x", x, Use::ReadOwn, &[F32])?, Some(self.panels("y", y, Use::WriteOwn, &[Bf16])?)),
+                };
+                if let Some(y) = &y {
+                    self.features("y", y, x.features)?;
+                }
                 self.constant("gamma", gamma, F32, x.features)?;
                 self.constant("beta", beta, F32, x.features)?;
                 if !(epsilon.is_finite() && epsilon >= 0.0) {
@@ -163,7 +169,7 @@ impl Checker<'_> {
                     (None, None) if multipliers.is_none() => None,
                     _ => return wrong("quantized and code go together, and multipliers with them"),
                 };
-                Ok(Op::LayerNorm { x, gamma, beta, epsilon, quantized })
+                Ok(Op::LayerNorm { x, y, gamma, beta, epsilon, quantized })
             }
             Step::Quantize { x, y, code } => {
                 let x = self.panels("x", x, Use::ReadOwn, &[F32])?;
@@ -172,7 +178,7 @@ impl Checker<'_> {
                 Ok(Op::Quantize { x, y, code: checked(code)? })
             }
             Step::QuantizeTokens { x, y, step, zero, form } => {
-                let x = self.panels("x", x, Use::ReadOwn, &[F32])?;
+                let x = self.panels("x", x, Use::ReadOwn, &[F32, Bf16])?;
                 let y = self.panels("y", y, Use::WriteOwn, &[U8])?;
                 let step = self.panels("step", step, Use::WriteOwn, &[F32])?;
                 let zero = self.panels("zero", zero, Use::WriteOwn, &[F32])?;
@@ -328,11 +334,12 @@ impl Checker<'_> {
     fn residual(&mut self, residual: Option<ResidualRef>, y_buffer: Buf, y: &Panels) -> Result<ResidualOp> {
         match residual {
             None => Ok(ResidualOp::None),
-            Some(ResidualRef::InPlace) if y.dtype != F32 => wrong("a residual in place needs an f32 output"),
+            Some(ResidualRef::InPlace) if !matches!(y.dtype, F32 | Bf16) => wrong("a residual in place needs an f32 or bf16 output"),
             Some(ResidualRef::InPlace) => Ok(ResidualOp::InPlace),
             Some(ResidualRef::Buffer(buffer)) if buffer == y_buffer => wrong("a residual that is the output must be in_place"),
             Some(ResidualRef::Buffer(buffer)) => {
-                let panels = self.panels("residual", buffer, Use::ReadOwn, &[F32])?;
+                let dtypes: &[DType] = if y.dtype == Bf16 { &[F32, Bf16] } else { &[F32] };
+                let panels = self.panels("residual", buffer, Use::ReadOwn, dtypes)?;
                 self.features("residual", &panels, y.features)?;
                 Ok(ResidualOp::Panels(panels))
             }
@@ -346,7 +353,7 @@ impl Checker<'_> {
         let matrix = self.weights.linear_i8(weight)?;
         let x = self.panels("x", x, Use::ReadOwn, &[U8])?;
         let y_buffer = y;
-        let y = self.panels("y", y, Use::WriteOwn, &[F32, U8, S8])?;
+        let y = self.panels("y", y, Use::WriteOwn, &[F32, Bf16, U8, S8])?;
         self.features("x", &x, matrix.k())?;
         self.features("y", &y, matrix.m())?;
         self.constant("init", init, S32, matrix.m())?;
@@ -354,11 +361,11 @@ impl Checker<'_> {
         self.constant("add", add, F32, matrix.m())?;
         if let Some(table) = table {
             self.constant("table", table, U8, 256)?;
-            if act != Activation::None || code.is_some() || y.dtype == F32 {
+            if act != Activation::None || code.is_some() || matches!(y.dtype, F32 | Bf16) {
                 return wrong("a table gives 8-bit codes and replaces activation and code");
             }
         }
-        let coded = y.dtype != F32 && act != Activation::None;
+        let coded = !matches!(y.dtype, F32 | Bf16) && act != Activation::None;
         if coded != code.is_some() {
             return wrong("a code is needed for an activation before an 8-bit output, and only there");
         }
@@ -369,8 +376,8 @@ impl Checker<'_> {
     }
 
     fn tokens(&mut self, TokensRef { step, zero, sums }: TokensRef, y: &Panels, rows: usize) -> Result<TokensOp> {
-        if y.dtype != F32 {
-            return wrong("an input coded token by token gives f32");
+        if !matches!(y.dtype, F32 | Bf16) {
+            return wrong("an input coded token by token gives f32 or bf16");
         }
         self.constant("sums", sums, S32, rows)?;
         let step = self.panels("step", step, Use::ReadOwn, &[F32])?;

@@ -118,6 +118,15 @@ fn each_thing_that_does_not_fit_is_refused_by_name() {
         ("x has 8 features", Box::new(|p| steps(p, 1, 2, "x", json!(3)))),
         ("weight 2 is linear_u8s8", Box::new(|p| steps(p, 1, 2, "weight", json!(2)))),
         ("buffers 2 and 3 overlap", Box::new(|p| p["buffers"][3]["place"] = json!({"arena": 0}))),
+        ("y (buffer 3) is f32, expected bf16", Box::new(|p| steps(p, 1, 1, "y", json!(3)))),
+        ("y has 8 features, expected 4", Box::new(|p| (p["buffers"][3]["dtype"] = json!("bf16"), steps(p, 1, 1, "y", json!(3))).1)),
+        (
+            "residual (buffer 3) is bf16, expected f32",
+            Box::new(|p| {
+                p["buffers"][3]["dtype"] = json!("bf16");
+                p["regions"][1]["steps"].as_array_mut().unwrap().remove(2);
+            }),
+        ),
         ("must be in_place", Box::new(|p| steps(p, 1, 3, "residual", json!({"buffer": 5})))),
         ("a code is needed", Box::new(|p| steps(p, 1, 3, "code", json!({"scale": 1.0, "zero": 0})))),
         ("init (weight 1)", Box::new(|p| steps(p, 1, 3, "init", json!(1)))),

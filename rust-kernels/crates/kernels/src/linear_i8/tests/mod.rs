@@ -5,6 +5,7 @@ mod calls;
 mod case;
 mod cost;
 mod format;
+mod halves;
 mod per_token;
 mod products;
 mod tile_formats;

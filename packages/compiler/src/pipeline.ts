@@ -1,5 +1,6 @@
 import {
   absorbActivation,
+  absorbBf16Rounding,
   absorbBias,
   absorbDequantizedBias,
   absorbLayerNormBias,
@@ -92,6 +93,7 @@ export const PIPELINE: readonly PipelineEntry[] = [
   entry(absorbResidual, 'after the bias and before the activation, as the operator computes'),
   entry(absorbBias, 'a bias may follow the residual'),
   entry(absorbActivation, 'last, since nothing is added after it'),
+  entry(absorbBf16Rounding, 'after all that a product takes in, which is computed before it rounds'),
   entry(mergeRoundings, 'attention may have brought two roundings together'),
   entry(lowerCodedProduct, 'products have their final operands now'),
   entry(absorbQuantize, 'after products are 8-bit ones'),

@@ -85,7 +85,7 @@ export interface Code {
 /** How the range of a token becomes its code: zero inside, or ± the greatest magnitude with zero at 128. */
 export type TokenForm = 'asymmetric' | 'symmetric';
 
-/** Added to a product before the activation: the destination's old content, or another f32 panel buffer. */
+/** Added to a product before the activation: the destination's old content, or another panel buffer: f32, or bf16 where y is bf16. */
 export type ResidualRef = 'in_place' | { readonly buffer: number };
 
 export type Activation = 'none' | 'gelu_erf' | 'gelu_tanh' | 'relu' | 'tanh' | 'sigmoid';
@@ -149,6 +149,8 @@ export type Step =
   | {
       readonly op: 'layer_norm';
       readonly x: BufferIndex;
+      /** bf16, where x is f32 and stays as it is; without it x is normalised in place. */
+      readonly y?: BufferIndex | null;
       readonly gamma: WeightIndex;
       readonly beta: WeightIndex;
       readonly epsilon: number;

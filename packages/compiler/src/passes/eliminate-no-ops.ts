@@ -21,6 +21,9 @@ const neutral =
     );
   };
 
+/** Operators of any number of operands, with one. */
+const ofOne: Condition = (node) => node.inputs.length === 1;
+
 const CONDITIONS: Readonly<Record<string, Condition>> = {
   Identity: () => true,
   Dropout: (node, _x, _output, graph) => {
@@ -37,7 +40,11 @@ const CONDITIONS: Readonly<Record<string, Condition>> = {
     const steps = graph.input(node, 4);
     return (steps === undefined || integersOf(steps.constant)?.every((step) => step === 1) === true) && sameShape(x.shape, output.shape);
   },
-  Concat: (node) => node.inputs.length === 1,
+  Concat: ofOne,
+  Max: ofOne,
+  Min: ofOne,
+  Sum: ofOne,
+  Mean: ofOne,
   Transpose: (node) => Array.isArray(node.attributes['perm']) && node.attributes['perm'].every((axis, i) => axis === i),
   Add: neutral(0),
   Sub: neutral(0),

@@ -150,6 +150,7 @@ export const absorbActivation = rewrite({
 function plainProduct(product: Value, graph: Replacement): { inputs: (Value | undefined)[]; attributes: Attributes } | Declined {
   const node = graph.producer(product)!;
   if ((node.attributes['activation'] ?? 'none') !== 'none') return decline('the product has an activation already');
+  if (node.attributes['rounding'] === 'bf16') return decline('the product rounds its result');
   return { inputs: node.inputs.map((_, slot) => graph.input(node, slot)), attributes: node.attributes };
 }
 

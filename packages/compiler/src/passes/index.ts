@@ -1,3 +1,4 @@
+export { absorbBf16Rounding } from './absorb-bf16-rounding';
 export {
   mergeBatchedTranspose,
   mergeReshapes,

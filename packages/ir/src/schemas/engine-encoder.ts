@@ -3,7 +3,7 @@ import { addDims, broadcastShapes, divideDims, multiplyDims, unifyDims } from '.
 import type { InferContext, OpSchema } from '../schema';
 import { broadcastTo, numbersOf } from './cells';
 import { engine, slots } from './define';
-import { LAYOUT, outputDtype } from './engine-linear';
+import { LAYOUT, outputDtype, ROUNDING, roundResult } from './engine-linear';
 import { indexWithin } from './gather';
 import { softmaxLine, standardize } from './normalize';
 import { dequantizeByRange, f32, quantizeByRange } from './ranges';
@@ -212,12 +212,12 @@ function attend(
   return out;
 }
 
-/** Mean 0 and deviation 1 over the last axis, then scale and bias. */
+/** Mean 0 and deviation 1 over the last axis, then scale and bias; with `rounding` rounded last. */
 const layerNorm = engine('LayerNorm', {
   summary: 'Layer normalisation over the last axis.',
   inputs: slots('x: f32', 'scale: f32', 'bias: f32'),
   outputs: slots('y: f32'),
-  attributes: { epsilon: { type: 'float', default: 1e-5 }, layout: LAYOUT },
+  attributes: { epsilon: { type: 'float', default: 1e-5 }, rounding: ROUNDING, layout: LAYOUT },
   infer: (context) => {
     const { shape } = input(context, 0);
     if (shape?.length === 0) context.fail('E_SHAPE', 'x is a scalar');
@@ -235,12 +235,8 @@ const layerNorm = engine('LayerNorm', {
     const width = x!.dims.at(-1)!;
     standardize(values, width, attributes['epsilon'] as number);
     const [s, b] = [numbersOf(scale!), numbersOf(bias!)];
-    return [
-      f32(
-        out!.dims,
-        values.map((value, i) => value * s[i % width]! + b[i % width]!),
-      ),
-    ];
+    const y = values.map((value, i) => value * s[i % width]! + b[i % width]!);
+    return [roundResult(f32(out!.dims, y), attributes)];
   },
 });
 

@@ -25,6 +25,20 @@ const ACTIVATIONS: Readonly<Record<string, (x: number) => number>> = {
  */
 export const LAYOUT: AttributeSpec = { type: 'string', default: 'plain', oneOf: ['plain', 'transposed'] };
 
+/**
+ * What an f32 result is rounded to before anyone reads it: `bf16` lets it be kept in half the memory. Its readers get f32 numbers all the
+ * same. Results in 8 bits are not rounded before they are coded.
+ */
+export const ROUNDING: AttributeSpec = { type: 'string', default: 'none', oneOf: ['none', 'bf16'] };
+
+/** An f32 tensor as its readers see it, in place. */
+export function roundResult(y: Tensor, attributes: Attributes): Tensor {
+  if (attributes['rounding'] !== 'bf16') return y;
+  const data = y.data as Float32Array;
+  for (let i = 0; i < data.length; i++) data[i] = fromBf16(toBf16(data[i]!));
+  return y;
+}
+
 /** Slots of InnerProduct that code x as a whole, or token by token. */
 const X_RANGE = [4, 5] as const;
 const TOKEN_CODES = [12, 13] as const;
@@ -63,7 +77,7 @@ export function outputDtype(context: InferContext, min: number, max: number): 'f
  *
  * With an s8 weight x is u8, by `x_min`, `x_max` or token by token by `x_step`, `x_zero` (from a DynamicQuantize); the weight is symmetric
  * per output channel by `weight_min`, `weight_max`, and the sums are exact integers before they are scaled. With a bf16 weight x is rounded
- * to bf16, to nearest even, and all else is f32.
+ * to bf16, to nearest even, and all else is f32. With `rounding` an f32 result is rounded last.
  */
 const innerProduct: OpSchema = engine('InnerProduct', {
   summary: 'activation(x · W + bias + residual), in f32, on x and W as bf16, or with 8-bit weights.',
@@ -89,6 +103,7 @@ const innerProduct: OpSchema = engine('InnerProduct', {
     transposed: { type: 'bool', default: false },
     activation: { type: 'string', default: 'none', oneOf: Object.keys(ACTIVATIONS) },
     output_dtype: { type: 'string', default: 'f32', oneOf: OUTPUT_DTYPES },
+    rounding: ROUNDING,
     layout: LAYOUT,
   },
   infer: (context) => {
@@ -146,7 +161,7 @@ const innerProduct: OpSchema = engine('InnerProduct', {
     }
     const f = ACTIVATIONS[attributes['activation'] as string] ?? reject('E_MODEL', `activation ${attributes['activation']}`);
     const y = fromNumbers('f32', out!.dims, sums.map(f));
-    return [out!.dtype === 'f32' ? y : quantizeByRange(y, yMin!, yMax!, out!.dtype)];
+    return [out!.dtype === 'f32' ? roundResult(y, attributes) : quantizeByRange(y, yMin!, yMax!, out!.dtype)];
   },
 });
 

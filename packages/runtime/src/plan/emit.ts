@@ -156,6 +156,8 @@ class Emitter {
   private panelStep(node: PanelNode, chain: PanelChain): Step {
     const { op } = node;
     const read = (name: string): number => this.panelRead(name, node.component, chain);
+    /** The same for steps that take no bf16. */
+    const f32 = (name: string): number => (this.isHalf(name, node.component) ? this.widened(name, chain) : read(name));
     switch (op.op) {
       case 'embed':
         return {
@@ -170,11 +172,16 @@ class Emitter {
       case 'linear':
       case 'linear_bf16':
       case 'linear_i8': {
-        const x = read(op.x);
-        const residual = op.residual === null ? null : read(op.residual);
-        const inPlace =
-          op.residual !== null && op.residual !== op.x && this.diesHere(op.residual) && this.prepared.panels.get(op.y)!.dtype === 'f32';
-        const y = inPlace ? this.share(op.y, residual!) : this.fresh(op.y);
+        const x = op.op === 'linear' ? f32(op.x) : read(op.x);
+        const rounded = this.isHalf(op.y, node.component);
+        // Kernels of f32 write f32; what is to be bf16 is narrowed behind them.
+        const narrowed = rounded && op.op === 'linear';
+        const sameDtype = op.residual !== null && this.isHalf(op.residual, node.component) === rounded && !narrowed;
+        // A bf16 residual goes with a bf16 result; f32 goes with both.
+        const residual = op.residual === null ? null : sameDtype ? read(op.residual) : f32(op.residual);
+        const coded = ['u8', 's8'].includes(this.prepared.panels.get(op.y)!.dtype);
+        const inPlace = sameDtype && !coded && op.residual !== op.x && this.diesHere(op.residual!);
+        const y = inPlace ? this.share(op.y, residual!) : narrowed ? this.temporary(op.y, 'f32') : this.fresh(op.y);
         const tail = {
           weight: op.weight,
           x,
@@ -182,28 +189,27 @@ class Emitter {
           residual: residual === null ? null : inPlace ? ('in_place' as const) : { buffer: residual },
           act: op.act,
         };
+        if (narrowed) {
+          this.note(chain.add({ op: 'linear', bias: op.bias, ...tail }));
+          return { op: 'narrow', x: y, y: this.fresh(op.y) };
+        }
         if (op.op !== 'linear_i8') return { op: op.op, bias: op.bias, ...tail };
         const tokens = op.tokens && { step: read(op.tokens.step), zero: read(op.tokens.zero), sums: op.tokens.sums };
         return { op: 'linear_i8', init: op.init, mul: op.mul, add: op.add, code: op.code, table: op.table, tokens, ...tail };
       }
       case 'layer_norm': {
-        let x = read(op.x);
-        if (this.diesHere(op.x)) this.share(op.y, x);
-        else {
-          const copy = this.fresh(op.y);
-          this.note(chain.add({ op: 'activate', x, y: copy, act: 'none' }));
-          x = copy;
-        }
+        const { x, y } = this.normOperands(op, node.component, chain);
         const quantized = op.quantized === null ? null : this.fresh(op.quantized);
         const { gamma, beta, epsilon, code, multipliers } = op;
-        return { op: 'layer_norm', x, gamma, beta, epsilon, quantized, code, ...(multipliers === null ? {} : { multipliers }) };
+        const target = y === undefined ? {} : { y };
+        return { op: 'layer_norm', x, ...target, gamma, beta, epsilon, quantized, code, ...(multipliers === null ? {} : { multipliers }) };
       }
       case 'quantize_tokens': {
         const [x, y, step, zero] = [read(op.x), this.fresh(op.y), this.fresh(op.step), this.fresh(op.zero)];
         return { op: 'quantize_tokens', x, y, step, zero, form: op.form };
       }
       case 'quantize':
-        return { op: 'quantize', x: read(op.x), y: this.fresh(op.y), code: op.code };
+        return { op: 'quantize', x: f32(op.x), y: this.fresh(op.y), code: op.code };
       case 'dequantize': {
         const bias = op.bias === null ? {} : { bias: op.bias };
         return { op: 'dequantize', x: read(op.x), y: this.fresh(op.y), code: op.code, ...bias };
@@ -212,10 +218,10 @@ class Emitter {
         return { op: 'narrow', x: read(op.x), y: this.fresh(op.y) };
       case 'attention':
       case 'attention_i8': {
-        const fromRows = [op.k, op.v].some((name) => this.made(name, node.component) === undefined);
-        const [q, k, v] = [read(op.q), read(op.k), read(op.v)];
-        // Keys and values are read across units, so those that units have just made of rows must be whole first.
-        if (fromRows) chain.end();
+        const converted = [op.k, op.v].some((name) => this.made(name, node.component) === undefined || this.isHalf(name, node.component));
+        const [q, k, v] = [f32(op.q), f32(op.k), f32(op.v)];
+        // Keys and values are read across units, so those that units have just converted must be whole first.
+        if (converted) chain.end();
         const ports = { q, k, v, y: this.fresh(op.y), heads: op.heads, scale: op.scale };
         return op.op === 'attention'
           ? {
@@ -227,12 +233,12 @@ class Emitter {
           : { op: 'attention_i8', ...ports, out_scale: op.outScale, zero: op.zero };
       }
       case 'activate': {
-        const x = read(op.x);
-        return { op: 'activate', x, y: this.diesHere(op.x) ? this.share(op.y, x) : this.fresh(op.y), act: op.act };
+        const x = f32(op.x);
+        return { op: 'activate', x, y: this.ownsMemory(op.x, node.component) ? this.share(op.y, x) : this.fresh(op.y), act: op.act };
       }
       case 'add': {
-        const [a, b] = [read(op.a), read(op.b)];
-        const y = op.a !== op.b && this.diesHere(op.a) ? this.share(op.y, a) : this.fresh(op.y);
+        const [a, b] = [f32(op.a), f32(op.b)];
+        const y = op.a !== op.b && this.ownsMemory(op.a, node.component) ? this.share(op.y, a) : this.fresh(op.y);
         return { op: 'add_panels', a, b, y };
       }
     }
@@ -241,6 +247,11 @@ class Emitter {
   /** The value has no reader after the current node (rows are copied out as soon as it is made). */
   private diesHere(name: string): boolean {
     return this.lastRead.get(name) === this.position;
+  }
+
+  /** A step may write to the f32 panels that it reads of this value: nobody reads them later, or they are a widened copy. */
+  private ownsMemory(name: string, component: number): boolean {
+    return this.isHalf(name, component) || this.diesHere(name);
   }
 
   /** The panels of a value that a node of this component has made. */
@@ -268,7 +279,7 @@ class Emitter {
    */
   private asF32(name: string, chain: PanelChain): number {
     const x = this.panelBuffers.get(name)!;
-    const { features, dtype, component } = this.prepared.panels.get(name)!;
+    const { dtype } = this.prepared.panels.get(name)!;
     if (dtype === 'u8' || dtype === 's8') {
       throw new EngineError(
         'E_UNSUPPORTED',
@@ -277,11 +288,38 @@ class Emitter {
         { where: name },
       );
     }
-    if (dtype !== 'bf16') return x;
-    const { panels, group } = this.spaces[component]!;
-    const y = this.storage.buffer(this.storage.panels(features, 'f32', panels, group), 'f32', { panels: { space: component, features } });
-    this.note(chain.add({ op: 'widen', x, y }));
+    return dtype === 'bf16' ? this.widened(name, chain) : x;
+  }
+
+  /** Whether nodes of this component find a value as bf16: what comes from others comes as f32 rows. */
+  private isHalf(name: string, component: number): boolean {
+    const panel = this.prepared.panels.get(name);
+    return panel?.dtype === 'bf16' && panel.component === component;
+  }
+
+  /** A bf16 value as f32 panels, which nobody else uses. */
+  private widened(name: string, chain: PanelChain): number {
+    const y = this.temporary(name, 'f32');
+    this.note(chain.add({ op: 'widen', x: this.panelBuffers.get(name)!, y }));
     return y;
+  }
+
+  /** Panels like those of a value, in a dtype of their own. */
+  private temporary(name: string, dtype: 'f32'): number {
+    const { features, component } = this.prepared.panels.get(name)!;
+    const { panels, group } = this.spaces[component]!;
+    return this.storage.buffer(this.storage.panels(features, dtype, panels, group), dtype, { panels: { space: component, features } });
+  }
+
+  /** What a LayerNorm works on: x alone, in place, or x as f32 and a bf16 y. */
+  private normOperands(op: { x: string; y: string }, component: number, chain: PanelChain): { x: number; y?: number } {
+    const [from, to] = [this.isHalf(op.x, component), this.isHalf(op.y, component)];
+    if (from === to && this.diesHere(op.x)) return { x: this.share(op.y, this.panelRead(op.x, component, chain)) };
+    if (to) return { x: from ? this.widened(op.x, chain) : this.panelRead(op.x, component, chain), y: this.fresh(op.y) };
+    if (from) return { x: this.share(op.y, this.widened(op.x, chain)) };
+    const copy = this.fresh(op.y);
+    this.note(chain.add({ op: 'activate', x: this.panelRead(op.x, component, chain), y: copy, act: 'none' }));
+    return { x: copy };
   }
 
   private fresh(name: string): number {
@@ -370,7 +408,7 @@ function buffersOf(step: Step): number[] {
       all.push(step.x, step.y, step.step, step.zero);
       break;
     case 'layer_norm':
-      all.push(step.x, step.quantized);
+      all.push(step.x, step.y, step.quantized);
       break;
     case 'attention':
     case 'attention_i8':

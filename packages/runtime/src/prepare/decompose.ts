@@ -77,6 +77,16 @@ function expandAttention(graph: Graph, node: Node): Node[] {
   return e.nodes;
 }
 
+/** LayerNorm of what does not run as panels → ONNX's own, and the rounding of its result. */
+function expandNorm(graph: Graph, node: Node): Node[] {
+  const attributes = { epsilon: node.attributes['epsilon'] ?? 1e-5, axis: -1 };
+  if (node.attributes['rounding'] !== 'bf16') return [{ ...node, op: 'LayerNormalization', attributes }];
+  const e = new Expansion(graph, node);
+  const exact = e.op('LayerNormalization', node.inputs, attributes, e.like(node.outputs[0]!));
+  e.op('Cast', [e.op('Cast', [exact], { to: 'bf16' }, undefined, 'bf16')], { to: 'f32' }, node.outputs[0]!);
+  return e.nodes;
+}
+
 /** Quantize and Dequantize of what does not run as panels → ONNX's own, and the sum with a bias. */
 function expandCode(graph: Graph, node: Node): Node[] {
   const e = new Expansion(graph, node);
@@ -116,8 +126,7 @@ export function decompose(graph: Graph): void {
   const producers = graph.producers();
   graph.nodes = graph.nodes.flatMap((node) => {
     if (node.op === 'Attention' && !keyMaskOf(node, producers).ok) return expandAttention(graph, node);
-    if (node.op === 'LayerNorm' && !isPanelNorm(graph, node))
-      return [{ ...node, op: 'LayerNormalization', attributes: { epsilon: node.attributes['epsilon'] ?? 1e-5, axis: -1 } }];
+    if (node.op === 'LayerNorm' && !isPanelNorm(graph, node)) return expandNorm(graph, node);
     return [node];
   });
   graph.nodes = graph.nodes.flatMap((node) =>

@@ -1,4 +1,4 @@
-import type { PreparedNode } from './prepared';
+import type { PanelValue, PreparedNode } from './prepared';
 import type { WeightSpecs } from './weight-specs';
 
 type Norm = Extract<PreparedNode, { kind: 'panel' }> & { op: { op: 'layer_norm' } };
@@ -7,9 +7,14 @@ type Norm = Extract<PreparedNode, { kind: 'panel' }> & { op: { op: 'layer_norm' 
  * Two LayerNorms of one value, of which the second only makes codes and has the γ and β of the first times a power of two for each feature
  * (as the quantizer writes it to bring channels nearer to one another)  →  one, which writes those codes beside its result.
  *
- * Powers of two change no mantissa, so that not a bit of the codes changes.
+ * Powers of two change no mantissa, so that not a bit of the codes changes, as long as both results are f32 or both are bf16.
  */
-export function joinNorms(nodes: readonly PreparedNode[], weights: WeightSpecs, outputs: readonly string[]): PreparedNode[] {
+export function joinNorms(
+  nodes: readonly PreparedNode[],
+  panels: ReadonlyMap<string, PanelValue>,
+  weights: WeightSpecs,
+  outputs: readonly string[],
+): PreparedNode[] {
   const readers = new Map<string, PreparedNode[]>();
   for (const node of nodes) for (const name of node.reads) readers.set(name, [...(readers.get(name) ?? []), node]);
   const out: PreparedNode[] = [];
@@ -20,7 +25,9 @@ export function joinNorms(nodes: readonly PreparedNode[], weights: WeightSpecs, 
     if (taken.has(node)) continue;
     if (isNorm(node)) {
       const at = firstOf.get(node.op.x);
-      const joined = at === undefined ? undefined : join(out[at] as Norm, node, readers.get(node.op.y) ?? [], weights, outputs);
+      const first = at === undefined ? undefined : (out[at] as Norm);
+      const alike = first && panels.get(first.op.y)?.dtype === panels.get(node.op.y)?.dtype;
+      const joined = alike ? join(first, node, readers.get(node.op.y) ?? [], weights, outputs) : undefined;
       if (joined) {
         out[at!] = joined.norm;
         taken.add(joined.quantize);

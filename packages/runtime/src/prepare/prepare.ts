@@ -78,8 +78,11 @@ export function prepare(source: Graph, options: PrepareOptions = {}): { prepared
         throw new EngineError('E_SHAPE', 'load', `the last dimension of "${name}" must be known to run as panels`, { where: node.name });
       panels.set(name, { features, dtype, component });
     };
-    const half = isHalfOnly(graph, node, consumers, panel);
-    for (const output of node.outputs.filter(Boolean)) place(output, half ? 'bf16' : outputDtype(graph, output, op));
+    const half = isRounded(node) || isHalfOnly(graph, node, consumers, panel);
+    for (const output of node.outputs.filter(Boolean)) {
+      const dtype = outputDtype(graph, output, op);
+      place(output, half && dtype === 'f32' ? 'bf16' : dtype);
+    }
     const extra = op.op === 'embed' ? [op.ids, op.types] : [];
     const inputs = op.op === 'linear_bf16' ? [op.x, op.residual] : panelInputs(node);
     const reads = [...inputs, ...extra].filter((name): name is string => Boolean(name));
@@ -100,7 +103,7 @@ export function prepare(source: Graph, options: PrepareOptions = {}): { prepared
   for (const value of graph.values.values()) {
     if (value.constant && (value.constant.data.length > INLINE_ELEMENTS || panelOnly(value.name, consumers, panel))) delete value.constant;
   }
-  const joined = fuseQuantize(joinNorms(nodes, weights, graph.outputs));
+  const joined = fuseQuantize(joinNorms(nodes, panels, weights, graph.outputs));
   const tables: Prepared['tables'] = new Map(
     weights.list.flatMap((spec, i) => (spec.kind === 'tensor' ? [[i, { dtype: spec.dtype, dims: spec.dims }] as const] : [])),
   );
@@ -115,6 +118,9 @@ function outputDtype(graph: Graph, output: string, op: PanelOp): PanelValue['dty
   const { dtype } = graph.value(output);
   return dtype === 'u8' || dtype === 's8' ? dtype : 'f32';
 }
+
+/** Whether a node rounds its f32 result to bf16, so that nothing is lost where it is kept as that. */
+const isRounded = (node: Node): boolean => node.attributes['rounding'] === 'bf16';
 
 /** Whether attention reads these s8 codes as its queries, and nobody else does: it takes them as u8 with zero point 128. */
 function isQuery(graph: Graph, name: string, consumers: ReadonlyMap<string, Node[]>): boolean {

@@ -1,5 +1,5 @@
 import type { Node } from '../../graph';
-import { isTransposed, type Lowering, refuse } from './lowering';
+import { isTransposed, type Lowering, refuse, refuseRounding } from './lowering';
 
 const ANY = ['rows', 'heads', 'plain'] as const;
 
@@ -13,6 +13,7 @@ export function lowerQuantize(lower: Lowering, node: Node): void {
 }
 
 export function lowerLayerNorm(lower: Lowering, node: Node): void {
+  refuseRounding(node);
   const [x, scale, bias] = node.inputs as [string, string, string];
   const form = lower.operand(node, x, ['rows', 'plain']);
   const tensor = lower.file.tensor(node.outputs[0]!);

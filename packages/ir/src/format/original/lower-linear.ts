@@ -1,7 +1,7 @@
 import type { Node } from '../../graph';
 import type { FileAttribute } from './file-builder';
 import { foldBias, PLAIN_BIAS } from './integer-bias';
-import { type Form, headsShape, isTransposed, type Lowering, refuse } from './lowering';
+import { type Form, headsShape, isTransposed, type Lowering, refuse, refuseRounding } from './lowering';
 
 /** Share of zero 4x1 blocks below which the original has no kernel for a product with the weight first. */
 const LEAST_ZEROS = 0.52;
@@ -14,6 +14,7 @@ const LEAST_ZEROS = 0.52;
  */
 export function lowerInnerProduct(lower: Lowering, node: Node): void {
   const { file, graph } = lower;
+  refuseRounding(node);
   const transposed = isTransposed(node);
   const [xValue, weightValue, biasValue, residualValue] = node.inputs as [string, string, string?, string?];
   const y = node.outputs[0]!;

@@ -130,6 +130,11 @@ export class Lowering {
   }
 }
 
+/** The original's files can say that a result is bf16, but not that its readers take f32. */
+export function refuseRounding(node: Node): void {
+  if (node.attributes['rounding'] === 'bf16') refuse('its result is rounded to bf16');
+}
+
 export const isTransposed = (node: Node): boolean => node.attributes['layout'] === 'transposed';
 
 /** Says why an operator has no counterpart; the writer collects these. */

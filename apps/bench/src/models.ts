@@ -28,9 +28,10 @@ export class Models {
   }
 
   /** The same, static int8. */
-  async baseInt8(): Promise<string> {
+  async baseInt8(between: 'fp32' | 'bf16' = 'fp32'): Promise<string> {
     const onnx = await this.baseOnnx();
-    return this.int8('base-80-int8', onnx, [tokenFeeds({ batch: 1, seqLen: 128 }), tokenFeeds({ batch: 1, seqLen: 96 })]);
+    const samples = [tokenFeeds({ batch: 1, seqLen: 128 }), tokenFeeds({ batch: 1, seqLen: 96 })];
+    return this.int8(between === 'fp32' ? 'base-80-int8' : `base-80-int8-${between}`, onnx, samples, between);
   }
 
   /** The same in bf16. */
@@ -65,10 +66,15 @@ export class Models {
     return path;
   }
 
-  private async int8(name: string, source: string | Uint8Array, samples: Record<string, Tensor>[]): Promise<string> {
+  private async int8(
+    name: string,
+    source: string | Uint8Array,
+    samples: Record<string, Tensor>[],
+    between: 'fp32' | 'bf16' = 'fp32',
+  ): Promise<string> {
     const path = join(this.folder, name);
     if (!existsSync(path)) {
-      const { graph } = await quantize(await compileModel(source), { samples });
+      const { graph } = await quantize(await compileModel(source), { samples, recipe: { between } });
       await writeIr(graph, path);
     }
     return path;

@@ -31,6 +31,7 @@ export interface PipelineOptions {
   readonly method?: string;
   readonly heads?: boolean;
   readonly recipe?: string;
+  readonly between?: string;
   readonly seqLen: number;
   readonly iterations: number;
   readonly threads: number;
@@ -158,6 +159,7 @@ async function formsOf(path: string, precision: Precision, options: PipelineOpti
     ...(options.method ? { method: options.method } : {}),
     ...(options.heads ? { heads: true } : {}),
     ...(options.recipe ? { recipe: options.recipe } : {}),
+    ...(options.between ? { between: options.between } : {}),
     ...(options.tokenizer ? { tokenizer: options.tokenizer } : {}),
   });
   return [...forms('fp32', path), ...forms(precision, graph)];

@@ -13,7 +13,12 @@ import { compileModel, load, quantize } from './index';
 
 const folder = mkdtempSync(join(tmpdir(), 'ne-determinism-'));
 /** A model for each way of quantising. */
-const models = { int8: join(folder, 'int8'), 'dynamic-int8': join(folder, 'dynamic') } as const;
+const models = {
+  int8: join(folder, 'int8'),
+  'int8 with bf16 between': join(folder, 'int8-between'),
+  'dynamic-int8': join(folder, 'dynamic'),
+  'dynamic-int8 with bf16 between': join(folder, 'dynamic-between'),
+} as const;
 type Form = keyof typeof models;
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -51,9 +56,15 @@ const hash = (tensors: Record<string, Tensor>): string => {
 
 beforeAll(async () => {
   const graph = await compileModel(encoderModel(SHAPE));
-  const { graph: int8 } = await quantize(graph, { samples: [feeds([100], 100), feeds([40], 40, 3)], threads: 1 });
-  await writeIr(int8, models.int8);
-  await writeIr((await quantize(graph, { precision: 'dynamic-int8' })).graph, models['dynamic-int8']);
+  const samples = [feeds([100], 100), feeds([40], 40, 3)];
+  const recipe = { between: 'bf16' } as const;
+  const forms = {
+    int8: { samples, threads: 1 },
+    'int8 with bf16 between': { samples, threads: 1, recipe },
+    'dynamic-int8': { precision: 'dynamic-int8' },
+    'dynamic-int8 with bf16 between': { precision: 'dynamic-int8', recipe },
+  } as const;
+  for (const form of Object.keys(models) as Form[]) await writeIr((await quantize(graph, forms[form])).graph, models[form]);
 });
 
 async function run(

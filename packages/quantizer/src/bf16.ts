@@ -1,11 +1,12 @@
 import { EngineError, type Tensor, toBf16 } from '@neural-engine/core';
 import type { Graph } from '@neural-engine/ir';
+import { roundBetween } from './between';
 import type { Recipe } from './recipe';
 import { select } from './select';
 
 /**
  * bf16: the weights of all products that the recipe does not keep are rounded to bf16, to nearest even; at run time their inputs are too,
- * and sums, biases, attention, softmax and LayerNorm stay f32. Needs no calibration.
+ * and sums, biases, attention, softmax and LayerNorm stay f32, but for what the recipe's `between` rounds to bf16. Needs no calibration.
  *
  * Returns a new graph.
  * @throws {EngineError} E_QUANT the graph is quantised already or holds nothing to quantise, or a weight is NaN, infinite, or above the
@@ -14,7 +15,9 @@ import { select } from './select';
 export function toBf16Graph(source: Graph, recipe: Recipe = {}): Graph {
   const graph = source.clone();
   const rounded = new Map<string, string>();
-  for (const node of select(graph, recipe, 'bf16').products) {
+  const selection = select(graph, recipe, 'bf16');
+  if (recipe.between === 'bf16') roundBetween(graph, selection);
+  for (const node of selection.products) {
     const name = node.inputs[1]!;
     let bf16 = rounded.get(name);
     if (bf16 === undefined) {

@@ -1,3 +1,4 @@
+export { BETWEEN, type Between } from './between';
 export { roundWeight, toBf16Graph } from './bf16';
 export { toBf16Onnx } from './bf16-onnx';
 export {

@@ -1,5 +1,6 @@
 import type { Tensor } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
+import { roundBetween } from './between';
 import { roundWeight } from './bf16';
 import type { Recipe } from './recipe';
 import { select } from './select';
@@ -10,13 +11,15 @@ import { quantizeWeight } from './weight';
  * calibration.
  *
  * Each value that a product reads passes one DynamicQuantize, which all its readers share. Products give f32; attention, residual sums,
- * LayerNorm and softmax stay f32. Returns a new graph.
+ * LayerNorm and softmax stay f32, but for what the recipe's `between` rounds to bf16. Returns a new graph.
  * @throws {EngineError} E_QUANT the graph is quantised already, holds nothing to quantise, or a weight is not finite; E_USAGE the recipe
  * names an unknown node; E_UNSUPPORTED it wants attention in 8 bits or in bf16.
  */
 export function quantizeDynamic(source: Graph, recipe: Recipe = {}): Graph {
   const graph = source.clone();
-  const { products, halves } = select(graph, recipe, 'dynamic-int8');
+  const selection = select(graph, recipe, 'dynamic-int8');
+  if (recipe.between === 'bf16') roundBetween(graph, selection);
+  const { products, halves } = selection;
   const codes = new Map<string, TokenCodes>();
   graph.nodes = graph.nodes.flatMap((node) => {
     if (halves.has(node)) return [halfProduct(graph, node)];

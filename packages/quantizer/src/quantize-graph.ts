@@ -1,5 +1,6 @@
 import { EngineError, type Tensor } from '@neural-engine/core';
 import type { Graph, Node, Value } from '@neural-engine/ir';
+import { roundBetween } from './between';
 import { roundWeight } from './bf16';
 import { preActivation } from './calibration-graph';
 import { divided, inputAxis, outputAxis, taken, zeroed } from './channels/matrix';
@@ -24,13 +25,15 @@ export function observedValues(graph: Graph, recipe: Recipe = {}): string[] {
 /**
  * Static int8: weights s8 per output channel, activations u8 per tensor, attention products s8 and u8, by ranges that calibration found.
  *
- * Returns a new graph; residual sums, LayerNorm and softmax stay f32. Where ranges are `balanced`, a second LayerNorm makes what is coded;
+ * Returns a new graph; residual sums, LayerNorm and softmax are computed in f32 and, where the recipe has bf16 `between`, what products
+ * and LayerNorm give one another is rounded to that. Where ranges are `balanced`, a second LayerNorm makes what is coded;
  * where they have `parts`, products of their own make and read the channels that stand out.
  * @throws {EngineError} E_QUANT the graph is quantised already, or a range is missing.
  */
 export function quantizeGraph(source: Graph, ranges: ReadonlyMap<string, ValueRange>, recipe: Recipe = {}): Graph {
   const graph = source.clone();
   const selection = select(graph, recipe);
+  if (recipe.between === 'bf16') roundBetween(graph, selection);
   return new StaticQuantization(graph, selection, ranges).apply();
 }
 
@@ -168,13 +171,15 @@ class StaticQuantization {
   /** Adds the product of the channels that stand out before the one of the others. @returns its result. */
   private addOutliers(factors: Factors, dtype: 'f32' | 's8' | 'u8', shape: Value['shape'], out: Node[]): string {
     const { node, name } = factors;
+    // A part of a sum is not rounded, only the sum.
+    const { rounding: _, ...attributes } = node.attributes;
     const result = this.graph.addValue({ name: this.graph.freeName(`${node.outputs[0]}_outliers`), dtype, shape }).name;
     out.push({
       name: `${node.name}/outliers`,
       op: 'InnerProduct',
       inputs: this.operands({ ...factors, name: `${name}_outliers` }),
       outputs: [result],
-      attributes: { ...node.attributes, output_dtype: dtype },
+      attributes: { ...attributes, output_dtype: dtype },
     });
     return result;
   }

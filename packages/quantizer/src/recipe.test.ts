@@ -1,10 +1,21 @@
+import type { Graph } from '@neural-engine/ir';
 import { describe, expect, it } from 'vitest';
 import { exact, feeds, sample } from './__fixtures__/sample';
-import { calibrate, parseRecipe, printRecipe, type QuantizedPrecision, quantizeGraph, type Recipe, select, toBf16Graph } from './index';
+import {
+  calibrate,
+  parseRecipe,
+  printRecipe,
+  type QuantizedPrecision,
+  quantizeDynamic,
+  quantizeGraph,
+  type Recipe,
+  select,
+  toBf16Graph,
+} from './index';
 
 describe('recipes', () => {
   it('give the same graph after a round trip through their file', async () => {
-    const recipe: Recipe = { method: 'mse', heads: true, layers: { out_node: 'fp32', mid_node: 'int8' } };
+    const recipe: Recipe = { method: 'mse', heads: true, between: 'bf16', layers: { out_node: 'fp32', mid_node: 'int8' } };
     const again = parseRecipe(printRecipe(recipe));
     expect(again).toEqual(recipe);
     const { ranges } = await calibrate(sample(), { samples: [feeds(0)], run: exact, recipe });
@@ -23,6 +34,15 @@ describe('recipes', () => {
         message: expect.stringMatching(/no kernel .* as fp32 it runs/),
       }),
     );
+  });
+  it('round what lies between products, but neither outputs nor what attention reads', async () => {
+    const { ranges } = await calibrate(sample(), { samples: [feeds(0)], run: exact });
+    const roundedOf = (graph: Graph): string[] =>
+      graph.nodes.filter(({ attributes }) => attributes['rounding'] === 'bf16').map(({ name }) => name);
+    const between = { between: 'bf16' } as const;
+    const graphs = [quantizeGraph(sample(), ranges, between), quantizeDynamic(sample(), between), toBf16Graph(sample(), between)];
+    for (const graph of graphs) expect(roundedOf(graph)).toEqual(['out_node']);
+    expect(roundedOf(quantizeGraph(sample(), ranges, { between: 'fp32' }))).toEqual([]);
   });
   it('name the layers of a bf16 model as what they are', () => {
     const dtypes = (recipe: Recipe): (string | undefined)[] => {
@@ -53,6 +73,7 @@ describe('recipes', () => {
     ['an unknown key', '{"recipe":1,"layer":{}}', 'E_USAGE', '"layer"'],
     ['an unknown precision', '{"recipe":1,"layers":{"a":"int4"}}', 'E_USAGE', '"a" is "int4"'],
     ['an unknown method', '{"recipe":1,"method":"best"}', 'E_USAGE', '"best"'],
+    ['an unknown dtype between products', '{"recipe":1,"between":"f16"}', 'E_USAGE', 'between "f16" is none of fp32, bf16'],
   ])('refuse %s', (_, text, code, message) => {
     expect(() => parseRecipe(text, 'r.json')).toThrow(expect.objectContaining({ code, message: expect.stringContaining(message) }));
   });

@@ -1,4 +1,5 @@
 import { EngineError } from '@neural-engine/core';
+import { BETWEEN, type Between } from './between';
 import { CALIBRATION_METHODS, type CalibrationMethod } from './choose-range';
 
 /** What one product or attention block is computed in. */
@@ -18,14 +19,17 @@ export interface Recipe {
   readonly percentile?: number;
   /** Code channels that reach further than others apart (`channels/`). Default false. */
   readonly balance?: boolean;
+  /** What products and LayerNorm give one another: `bf16` rounds it, to half the memory. Default `fp32`. */
+  readonly between?: Between;
 }
 
 /** A recipe as a file: stable order, one layer a line. */
 export function printRecipe(recipe: Recipe): string {
-  const { method = 'minmax', percentile, balance, heads = false, layers = {}, keep = [] } = recipe;
+  const { method = 'minmax', percentile, balance, between, heads = false, layers = {}, keep = [] } = recipe;
   const all = { ...layers, ...Object.fromEntries(keep.map((name) => [name, 'fp32' as const])) };
   const cut = { method, ...(percentile === undefined ? {} : { percentile }) };
-  return `${JSON.stringify({ recipe: 1, ...cut, ...(balance === undefined ? {} : { balance }), heads, layers: all }, null, 2)}\n`;
+  const options = { ...(balance === undefined ? {} : { balance }), ...(between === undefined ? {} : { between }) };
+  return `${JSON.stringify({ recipe: 1, ...cut, ...options, heads, layers: all }, null, 2)}\n`;
 }
 
 /**
@@ -43,12 +47,14 @@ export function parseRecipe(text: string, where = 'recipe'): Recipe {
     throw new EngineError('E_PARSE', 'quantize', `${where} is no JSON: ${cause instanceof Error ? cause.message : ''}`, { where, cause });
   }
   if (!isObject(parsed) || parsed['recipe'] !== 1) return fail('expected an object with "recipe": 1');
-  const known = ['recipe', 'method', 'percentile', 'balance', 'heads', 'layers'];
+  const known = ['recipe', 'method', 'percentile', 'balance', 'between', 'heads', 'layers'];
   for (const key of Object.keys(parsed)) if (!known.includes(key)) fail(`"${key}" is none of ${known.join(', ')}`);
-  const { method, percentile, balance, heads, layers = {} } = parsed;
+  const { method, percentile, balance, between, heads, layers = {} } = parsed;
   if (method !== undefined && !CALIBRATION_METHODS.includes(method as CalibrationMethod))
     fail(`method ${JSON.stringify(method)} is none of ${CALIBRATION_METHODS.join(', ')}`);
   if (percentile !== undefined && typeof percentile !== 'number') fail('percentile is no number');
+  if (between !== undefined && !BETWEEN.includes(between as Between))
+    fail(`between ${JSON.stringify(between)} is none of ${BETWEEN.join(', ')}`);
   for (const [name, value] of Object.entries({ balance, heads }))
     if (value !== undefined && typeof value !== 'boolean') fail(`${name} is neither true nor false`);
   if (!isObject(layers)) return fail('layers is no object');
@@ -61,6 +67,7 @@ export function parseRecipe(text: string, where = 'recipe'): Recipe {
     ...(method === undefined ? {} : { method: method as CalibrationMethod }),
     ...(percentile === undefined ? {} : { percentile: percentile as number }),
     ...(balance === undefined ? {} : { balance: balance as boolean }),
+    ...(between === undefined ? {} : { between: between as Between }),
     ...(heads === undefined ? {} : { heads: heads as boolean }),
   };
 }

@@ -14,6 +14,7 @@ const [DEV, CALIBRATION] = [squad('dev-v1.1.json'), squad('calibration-512.json'
 const TITLE = 'Accuracy: the embedded model on the SQuAD v1.1 development set';
 const WHAT = {
   int8: 'static int8, every product',
+  between: 'the same with bf16 between the products',
   search: 'static int8, with the fallbacks of --max-drop 0.25',
   dynamic: 'dynamic int8',
   bf16: 'bf16',
@@ -23,6 +24,7 @@ const WHAT = {
 } as const;
 const BARS = {
   int8: atMost(0.8),
+  between: atMost(0.8),
   search: atMost(0.35),
   dynamic: atMost(0.3),
   bf16: atMost(0.15),
@@ -71,6 +73,7 @@ class Measurement {
       row(figure, fp32.f1 - score.f1, 'F1', `F1 ${score.f1.toFixed(2)}, EM ${score.exactMatch.toFixed(2)}${detail}`);
     const made = await this.quantize('static int8', []);
     const int8 = await this.score('static int8', made.model);
+    const between = await this.score('static int8, bf16 between', (await this.quantize('int8, bf16 between', ['--between', 'bf16'])).model);
     const searched = await this.quantize('static int8 with fallbacks', ['--max-drop', '0.25', '-d', CALIBRATION]);
     const fallbacks = (searched.said['rows'] as { fallback: string }[]).slice(1).map(({ fallback }) => fallback);
     // Without fallbacks it is the same model, to the byte.
@@ -84,6 +87,7 @@ class Measurement {
     return [
       { what: 'fp32, F1', measured: fp32.f1, unit: 'F1', detail: `EM ${fp32.exactMatch.toFixed(2)}, ${ids.length} questions` },
       lost('int8', int8),
+      lost('between', between),
       lost('search', fellBack, `; ${fallbacks.length === 0 ? 'nothing had to fall back' : `in fp32: ${fallbacks.join(', ')}`}`),
       lost('dynamic', dynamic),
       lost('bf16', bf16),

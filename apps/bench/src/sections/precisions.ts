@@ -18,6 +18,7 @@ async function precisions({ quick, models, step }: Context): Promise<Section[]> 
     bf16: await models.baseBf16(),
     'dynamic int8': await models.baseDynamic(),
     'static int8': await models.baseInt8(),
+    'static int8 with bf16 between': await models.baseInt8('bf16'),
   };
   const rows: Row[] = [];
   for (const [sparse, kind] of Object.entries(POLICIES) as ['never' | 'auto', string][]) {

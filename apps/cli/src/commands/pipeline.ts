@@ -10,6 +10,7 @@ interface Flags extends OutputFlags {
   method?: string;
   heads?: boolean;
   recipe?: string;
+  between?: string;
   data?: string;
   limit?: string;
   calibration?: string;
@@ -31,6 +32,7 @@ export function registerPipeline(program: Command): void {
     .option('-n, --samples <n>', 'samples to calibrate on', '512')
     .option('-m, --method <name>', 'how ranges are cut: minmax, percentile, entropy or mse; default: mse')
     .option('--heads', 'quantise products with fewer than 16 outputs too')
+    .option('--between <dtype>', 'what products and LayerNorm give one another: fp32, or bf16, which takes half the memory')
     .option('--recipe <file>', 'what each layer becomes, as ne quantize wrote it')
     .option('-s, --seq-len <n>', 'tokens for the speed', '128')
     .option('-i, --iterations <n>', 'runs that are measured', '50')

@@ -16,6 +16,7 @@ export function registerSensitivity(program: Command): void {
     .option('-n, --samples <n>', 'samples to calibrate on', '512')
     .option('-m, --method <name>', 'how ranges are cut: minmax, percentile, entropy or mse; default: mse')
     .option('--percentile <p>', 'for the method percentile; default: 99.99')
+    .option('--between <dtype>', 'what products and LayerNorm give one another: fp32, or bf16, which takes half the memory')
     .option('--no-balance', 'one range for all channels of a value, also where some reach much further than others')
     .option('--ignore-nan', 'calibrate on finite values alone, and say how many others there were')
     .option('--on-error <policy>', 'fail on a bad record, or skip and count it', 'fail')

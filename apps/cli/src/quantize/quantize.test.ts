@@ -50,6 +50,23 @@ describe('ne quantize', () => {
     await quantizeToIr(model, { output: join(folder, `${precision}-recipe`), precision, recipe });
     expect(bytesOf(join(folder, `${precision}-recipe`))).toEqual(bytesOf(join(folder, `${precision}-plain`)));
   });
+  it('rounds what lies between products where that is asked for, and says so in recipes', async () => {
+    const recipe = join(folder, 'between.json');
+    writeFileSync(recipe, await dryRun(model, { between: 'bf16' }));
+    expect(JSON.parse(readFileSync(recipe, 'utf8'))).toMatchObject({ between: 'bf16' });
+    await quantizeToIr(model, { ...flags('between'), between: 'bf16' });
+    await quantizeToIr(model, { ...flags('between-recipe'), recipe });
+    await quantizeToIr(model, { ...flags('between-not'), recipe, between: 'fp32' });
+    expect(bytesOf(join(folder, 'between-recipe'))).toEqual(bytesOf(join(folder, 'between')));
+    expect(bytesOf(join(folder, 'between-not'))).toEqual(bytesOf(join(folder, 'a')));
+    await expect(quantizeToIr(model, { ...flags('between-bad'), between: 'f16' })).rejects.toMatchObject({
+      code: 'E_USAGE',
+      message: '--between f16: expected one of fp32, bf16',
+    });
+    const nothing = quantizeToIr(model, { output: join(folder, 'between-fp32'), precision: 'fp32', between: 'bf16' });
+    await expect(nothing).rejects.toMatchObject({ code: 'E_USAGE', message: expect.stringContaining('--between') });
+    expect(readdirSync(folder).filter((name) => name.startsWith('between-bad') || name.startsWith('between-fp32'))).toEqual([]);
+  });
   it('Q10: a killed calibration leaves nothing behind, and the next run gives the same bytes', async () => {
     const output = join(folder, 'killed');
     const args = ['quantize', model, '-o', output, '-c', samples, '-t', '1'];

@@ -73,6 +73,8 @@ export interface QuantizedModel {
 export async function quantizeModel(path: string, flags: QuantizeFlags, search?: SearchFlags): Promise<QuantizedModel> {
   const precision = requirePrecision(flags.precision ?? 'int8', '--precision');
   const graph = await compileModel(path);
+  if (precision === 'fp32' && flags.between !== undefined)
+    throw new EngineError('E_USAGE', 'usage', '--between goes with a precision other than fp32');
   if (precision === 'fp32') return { graph, precision, products: 0, attentions: 0, samples: 0, warnings: [], recipe: {} };
   if (precision !== 'int8') {
     if (search) throw new EngineError('E_USAGE', 'usage', `--max-drop goes with --precision int8, not ${precision}`);

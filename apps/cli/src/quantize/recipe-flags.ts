@@ -1,6 +1,7 @@
 import { EngineError } from '@neural-engine/core';
 import type { Graph } from '@neural-engine/ir';
 import {
+  BETWEEN,
   CALIBRATION_METHODS,
   type CalibrationMethod,
   isProduct,
@@ -20,6 +21,7 @@ export interface RecipeFlags {
   readonly percentile?: string;
   /** False where the flag --no-balance stands. */
   readonly balance?: boolean;
+  readonly between?: string;
 }
 
 /** What the flags and the recipe file say; flags win. @throws {EngineError} E_USAGE, E_NOT_FOUND, E_PARSE. */
@@ -28,12 +30,16 @@ export async function recipeOf(flags: RecipeFlags): Promise<Recipe> {
   const method = flags.method === undefined ? undefined : CALIBRATION_METHODS.find((name) => name === flags.method);
   if (flags.method !== undefined && method === undefined)
     throw new EngineError('E_USAGE', 'usage', `--method ${flags.method}: expected one of ${CALIBRATION_METHODS.join(', ')}`);
+  const between = flags.between === undefined ? undefined : BETWEEN.find((name) => name === flags.between);
+  if (flags.between !== undefined && between === undefined)
+    throw new EngineError('E_USAGE', 'usage', `--between ${flags.between}: expected one of ${BETWEEN.join(', ')}`);
   const percentile = flags.percentile === undefined ? undefined : percentileOf(flags.percentile);
   return {
     ...file,
     balance: flags.balance !== false && file.balance !== false,
     ...(method ? { method } : {}),
     ...(percentile === undefined ? {} : { percentile }),
+    ...(between ? { between } : {}),
     ...(flags.heads ? { heads: true } : {}),
     ...(flags.keep ? { keep: flags.keep.split(',') } : {}),
   };

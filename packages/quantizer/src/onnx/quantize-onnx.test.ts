@@ -1,10 +1,12 @@
 import { compile } from '@neural-engine/compiler';
 import type { Tensor } from '@neural-engine/core';
+import { evaluateGraph } from '@neural-engine/ir';
 import { decodeModel, encodeModel, type OnnxModel } from '@neural-engine/onnx';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type EncoderShape, encoderModel } from '../../../../tooling/models/encoder';
 import { type OnnxRunner, quantizeOnnx } from '../index';
+import { roundValues } from './round-between';
 
 const SHAPE: EncoderShape = {
   family: 'bert',
@@ -73,6 +75,33 @@ describe('quantizeOnnx', () => {
   beforeAll(() => {
     source = decodeModel(encodeModel(encoderModel(SHAPE)));
     calibration = { samples: [1, 2, 3, 4].map((seed) => sample(source, seed)) };
+  });
+
+  it.each(['int8', 'dynamic-int8', 'bf16'] as const)(
+    'writes %s with bf16 between as casts, which compile to roundings again',
+    async (precision) => {
+      const options = { precision, calibration, run: ort };
+      const { model, left } = await quantizeOnnx(source, { ...options, recipe: { between: 'bf16' } });
+      expect(left).toEqual([]);
+      const read = decodeModel(encodeModel(model));
+      const graph = compile(read);
+      const rounded = graph.nodes.filter(({ attributes }) => attributes['rounding'] === 'bf16').map(({ op }) => op);
+      // Behind the embeddings, and two products and two LayerNorms a layer; the last one is read by the head alone.
+      expect(rounded).toEqual(['LayerNorm', ...Array(4).fill(['InnerProduct', 'LayerNorm']).flat().slice(0, -1)]);
+      expect(graph.nodes.some(({ op }) => op === 'Cast')).toBe(false);
+      const feeds = sample(source, 9, 2);
+      const [got, plain] = [await run(read, feeds), await run((await quantizeOnnx(source, options)).model, feeds)];
+      expect(got).not.toEqual(plain);
+      expect(cosine(got, plain)).toBeGreaterThan(0.999);
+      const values = evaluateGraph(graph, feeds);
+      const own = Float32Array.from(graph.outputs.flatMap((name) => [...(values.get(name)!.data as Float32Array)]));
+      expect(cosine(own, got)).toBeGreaterThan(0.999);
+    },
+  );
+  it('names a value that no node of the file makes, and leaves it', () => {
+    const { model, left } = roundValues(source, ['nobody']);
+    expect(left).toEqual(['nobody']);
+    expect(opsOf(model)).toEqual(opsOf(source));
   });
 
   it('writes Q/DQ pairs that ONNX Runtime runs, and that compile to the engine int8 forms', async () => {

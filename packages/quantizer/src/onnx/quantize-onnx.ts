@@ -2,6 +2,7 @@ import { compile } from '@neural-engine/compiler';
 import { EngineError, type Tensor } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
 import { makeValueInfo, type OnnxModel } from '@neural-engine/onnx';
+import { valuesBetween } from '../between';
 import { toBf16Onnx } from '../bf16-onnx';
 import { type CalibrationOptions, calibrate, type GraphRunner } from '../calibrate';
 import { calibrationGraph } from '../calibration-graph';
@@ -9,10 +10,11 @@ import type { Range } from '../histogram';
 import { type Precision, requirePrecision } from '../precision';
 import { observedValues } from '../quantize-graph';
 import type { Recipe } from '../recipe';
-import { select } from '../select';
+import { type Selection, select } from '../select';
 import { findInOnnx } from './find-products';
 import { insertDynamic } from './insert-dynamic';
 import { insertQdq } from './insert-qdq';
+import { roundValues } from './round-between';
 
 /**
  * Runs an ONNX model, which has `values` among its outputs, and returns those. A session of any runtime will do: this engine's or one of
@@ -51,7 +53,7 @@ export interface QuantizedOnnx {
   /** Products and attention blocks that are 8-bit now. */
   readonly products: number;
   readonly attentions: number;
-  /** Names of those that the engine would quantise and whose form in the file was not recognised: they stay f32. */
+  /** Names of what the engine would quantise or round and whose form in the file was not recognised: it stays f32. */
   readonly left: readonly string[];
 }
 
@@ -97,8 +99,8 @@ export function dynamicOnnx(model: OnnxModel, recipe: Recipe = {}): QuantizedOnn
   const selection = select(graph, recipe, 'dynamic-int8');
   const find = (edited: OnnxModel) => findInOnnx(edited, graph, selection);
   const { products, left } = find(model);
-  const coded = withHalves(insertDynamic(model, find), graph, selection.halves);
-  return { model: coded, products: products.length, attentions: 0, left };
+  const coded = rounded(withHalves(insertDynamic(model, find), graph, selection.halves), graph, selection, recipe);
+  return { model: coded.model, products: products.length, attentions: 0, left: [...left, ...coded.left] };
 }
 
 function qdq(model: OnnxModel, graph: Graph, ranges: ReadonlyMap<string, Range>, { recipe, attention = false }: QdqOptions): QuantizedOnnx {
@@ -106,13 +108,19 @@ function qdq(model: OnnxModel, graph: Graph, ranges: ReadonlyMap<string, Range>,
   const selection = attention ? selected : { ...selected, attentions: new Set<Node>() };
   const find = (edited: OnnxModel) => findInOnnx(edited, graph, selection);
   const { products, attentions, left } = find(model);
-  const coded = withHalves(insertQdq(model, find, ranges), graph, selection.halves);
-  return { model: coded, products: products.length, attentions: attentions.length, left };
+  const coded = rounded(withHalves(insertQdq(model, find, ranges), graph, selection.halves), graph, selection, recipe);
+  return { model: coded.model, products: products.length, attentions: attentions.length, left: [...left, ...coded.left] };
 }
 
 function bf16(model: OnnxModel, graph: Graph, recipe: Recipe = {}): QuantizedOnnx {
-  const { products } = select(graph, recipe, 'bf16');
-  return { model: withHalves(model, graph, products), products: products.size, attentions: 0, left: [] };
+  const selection = select(graph, recipe, 'bf16');
+  const { products } = selection;
+  return { ...rounded(withHalves(model, graph, products), graph, selection, recipe), products: products.size, attentions: 0 };
+}
+
+/** The model with the values between its products rounded, where the recipe wants that. */
+function rounded(model: OnnxModel, graph: Graph, selection: Selection, recipe: Recipe = {}): { model: OnnxModel; left: string[] } {
+  return recipe.between === 'bf16' ? roundValues(model, valuesBetween(graph, selection)) : { model, left: [] };
 }
 
 /** The model with the weights of some products, and what those read, rounded to bf16. */

@@ -82,17 +82,29 @@ describe('Pool', () => {
   it('gives no answer after the deadline, nor computes one, where the thread was held up and hears of both together', async () => {
     const one = await pool({ instances: 1, threadsPerInstance: 1, maxBatch: 1 }, slow);
     await one.run(long);
-    const [running, waiting] = [0, 1].map(() => one.run(long, { timeoutMs: 50 }));
-    // Within a timer, so that the loop polls for ended runs before it looks at timers again.
-    setTimeout(() => {
-      const until = performance.now() + 200;
-      while (performance.now() < until);
-    }, 0);
-    const outcomes = await Promise.allSettled([running, waiting]);
-    expect(outcomes.map((outcome) => outcome.status === 'rejected' && outcome.reason.code)).toEqual(['E_DEADLINE', 'E_DEADLINE']);
-    expect(one.statistics).toMatchObject({ answered: 1, expired: 2, queued: 0 });
-    // The one that waited was never begun; on a busy machine the other may not have been either.
-    expect(one.statistics.batches).toBeLessThanOrEqual(2);
+    // On a busy machine the thread may be held up too late: the first has its answer by then. That is no answer too late; once more.
+    for (let attempt = 0, heldUp = false; !heldUp && attempt < 20; attempt++) {
+      const before = { ...one.statistics };
+      const [running, waiting] = [0, 1].map(() => one.run(long, { timeoutMs: 50 }));
+      let answered = false;
+      running!.then(
+        () => (answered = true),
+        () => undefined,
+      );
+      // Within a timer, so that the loop polls for ended runs before it looks at timers again.
+      setTimeout(() => {
+        heldUp = !answered;
+        const until = performance.now() + 200;
+        while (performance.now() < until);
+      }, 0);
+      const outcomes = await Promise.allSettled([running, waiting]);
+      if (!heldUp) continue;
+      expect(outcomes.map((outcome) => outcome.status === 'rejected' && outcome.reason.code)).toEqual(['E_DEADLINE', 'E_DEADLINE']);
+      expect(one.statistics).toMatchObject({ answered: before.answered, expired: before.expired + 2, queued: 0 });
+      // The one that waited was never begun; on a busy machine the other may not have been either.
+      expect(one.statistics.batches).toBeLessThanOrEqual(before.batches + 1);
+    }
+    expect(one.statistics.expired).toBeGreaterThanOrEqual(2);
     await one.run(feedsOf(1, 1));
   });
 

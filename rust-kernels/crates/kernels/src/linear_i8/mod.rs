@@ -96,7 +96,7 @@ impl LinearI8<'_> {
     /// # Errors
     /// As [`run_f32`](Self::run_f32).
     pub fn run_bf16(&self, isa: Isa, rows: Range<usize>, ios: &mut [Io<'_, u8, u16>], scratch: &mut [u8]) -> Result<(), KernelError> {
-        self.run(isa, rows, ios, scratch)
+        self.run::<_, OWN>(isa, rows, ios, scratch)
     }
 
     /// Computes output rows `rows` of 1 to 4 panels as u8 in token order.

@@ -25,6 +25,8 @@ export class Histogram {
   total = 0;
   /** Values that were NaN or infinite. */
   nonFinite = 0;
+  /** 2^exponent, kept: a search of a range asks for it at every bin of every try. */
+  private binWidth = 2 ** MIN_EXPONENT;
 
   constructor(private readonly observer: Observer = plainObserver) {}
 
@@ -41,7 +43,7 @@ export class Histogram {
 
   /** Width of a bin. */
   get width(): number {
-    return 2 ** this.exponent;
+    return this.binWidth;
   }
 
   /** Lower edge of a bin. */
@@ -80,6 +82,7 @@ export class Histogram {
     while (!(this.max < HALF * 2 ** (this.exponent + joins) && this.min >= -HALF * 2 ** (this.exponent + joins))) joins++;
     if (joins === 0) return;
     this.exponent += joins;
+    this.binWidth = 2 ** this.exponent;
     if (this.total === 0) return;
     const counts = new Float64Array(BINS);
     const size = 2 ** joins;

@@ -2,6 +2,10 @@
 //!
 //! Without AVX-VNNI, bytes are widened to 16 bits and multiplied by `vpmaddwd`, whose sums fit 32 bits. `vpmaddubsw` is not used:
 //! its 16-bit sums saturate (255·127 + 255·127 does not fit), which would make this tier differ from the others.
+//!
+//! Where activations are used by many rows, half of these products are saved: x₀·w₀ + x₁·w₁ is (x₀ + w₁)·(x₁ + w₀) less a *surplus*,
+//! x₀·x₁ + w₀·w₁, of which one part is the same for all rows and the other for all tokens (Winograd 1968, "A New Algorithm for
+//! Inner Product"). All of it wraps around in 32 bits, so that the difference is exact.
 
 use core::arch::x86_64::*;
 use neural_engine_isa::{Avx2, Isa};
@@ -22,8 +26,16 @@ pub(crate) trait Dot: Copy {
     fn four(self, w: &[u8]) -> Self::Four;
     /// One of four rows, the same in every lane.
     fn row(self, four: &Self::Four, row: usize) -> Self::W;
+    /// Whether [`add_with_surplus`](Self::add_with_surplus) adds one.
+    const SURPLUS: bool;
     /// acc + Σ x · w per lane, wrapping.
     fn add(self, acc: __m256i, x: Self::X, w: Self::W) -> __m256i;
+    /// The same plus the surplus of x and that of w.
+    fn add_with_surplus(self, acc: __m256i, x: Self::X, w: Self::W) -> __m256i;
+    /// acc + surplus of x per lane, wrapping.
+    fn x_surplus(self, acc: __m256i, x: Self::X) -> __m256i;
+    /// acc + surplus of four rows, wrapping: that of row r in lane 2·r.
+    fn w_surplus(self, acc: __m256i, four: &Self::Four) -> __m256i;
     /// The proof of AVX2 in it.
     fn avx2(self) -> Avx2;
 }
@@ -49,6 +61,7 @@ impl Dot for Widen {
     type W = [__m256i; 2];
     /// Of each row, the even two and the odd two.
     type Four = [[[i16; 2]; 2]; 4];
+    const SURPLUS: bool = true;
     #[inline(always)]
     fn four(self, w: &[u8]) -> Self::Four {
         let w: &[u8; 16] = w.first_chunk().expect("four rows are 16 bytes");
@@ -79,6 +92,22 @@ impl Dot for Widen {
         op!(_mm256_add_epi32(acc, _mm256_add_epi32(_mm256_madd_epi16(x[0], w[0]), _mm256_madd_epi16(x[1], w[1]))))
     }
     #[inline(always)]
+    fn add_with_surplus(self, acc: __m256i, x: [__m256i; 2], w: [__m256i; 2]) -> __m256i {
+        op!(_mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_add_epi16(x[0], w[1]), _mm256_add_epi16(x[1], w[0]))))
+    }
+    #[inline(always)]
+    fn x_surplus(self, acc: __m256i, x: [__m256i; 2]) -> __m256i {
+        op!(_mm256_add_epi32(acc, _mm256_madd_epi16(x[0], x[1])))
+    }
+    #[inline(always)]
+    fn w_surplus(self, acc: __m256i, four: &Self::Four) -> __m256i {
+        // SAFETY: reads the 32 bytes of the arrays; the value proves the features.
+        unsafe {
+            let four = _mm256_loadu_si256(four.as_ptr().cast());
+            _mm256_add_epi32(acc, _mm256_madd_epi16(four, _mm256_srli_epi64::<32>(four)))
+        }
+    }
+    #[inline(always)]
     fn avx2(self) -> Avx2 {
         self.0
     }
@@ -88,6 +117,7 @@ impl Dot for Vnni {
     type X = __m256i;
     type W = __m256i;
     type Four = [[u8; 4]; 4];
+    const SURPLUS: bool = false;
     #[inline(always)]
     fn four(self, w: &[u8]) -> [[u8; 4]; 4] {
         *w.as_chunks().0.first_chunk().expect("four rows are 16 bytes")
@@ -107,6 +137,18 @@ impl Dot for Vnni {
     #[inline(always)]
     fn add(self, acc: __m256i, x: __m256i, w: __m256i) -> __m256i {
         op!(_mm256_dpbusd_avx_epi32(acc, x, w))
+    }
+    #[inline(always)]
+    fn add_with_surplus(self, acc: __m256i, x: __m256i, w: __m256i) -> __m256i {
+        self.add(acc, x, w)
+    }
+    #[inline(always)]
+    fn x_surplus(self, acc: __m256i, _x: __m256i) -> __m256i {
+        acc
+    }
+    #[inline(always)]
+    fn w_surplus(self, acc: __m256i, _four: &[[u8; 4]; 4]) -> __m256i {
+        acc
     }
     #[inline(always)]
     fn avx2(self) -> Avx2 {
@@ -217,12 +259,14 @@ pub(crate) fn interleave_half<const HIGH: bool>(_: Avx2, rows: [__m256i; 4]) -> 
 mod tests {
     use super::*;
 
-    /// Four rows of four weights times 8 lanes, added to a start.
+    /// Four weights times 8 lanes, added to a start.
     struct Four<'a> {
         x: &'a [u8; 32],
         w: &'a [u8; 4],
         start: i32,
         sums: &'a mut [i32; 8],
+        /// As row 2 of four, the others of which are −1, with the surplus, which is then taken out.
+        of_rows: &'a mut [i32; 8],
     }
 
     impl DotOp for Four<'_> {
@@ -231,6 +275,19 @@ mod tests {
             let token = dot.avx2();
             let (x, w) = (dot.x(load(token, self.x)), dot.w(broadcast(token, self.w)));
             store_i32(token, self.sums, dot.add(splat(token, self.start), x, w));
+            let mut rows = [0xff; 16];
+            rows[8..12].copy_from_slice(self.w);
+            let rows = dot.four(&rows);
+            let mut of_w = [0; 8];
+            store_i32(token, &mut of_w, dot.w_surplus(splat(token, 0), &rows));
+            store_i32(token, self.of_rows, dot.add_with_surplus(splat(token, self.start), x, dot.row(&rows, 2)));
+            if D::SURPLUS {
+                let mut of_x = [0; 8];
+                store_i32(token, &mut of_x, dot.x_surplus(splat(token, 0), x));
+                for (sum, of_x) in self.of_rows.iter_mut().zip(of_x) {
+                    *sum = sum.wrapping_sub(of_x).wrapping_sub(of_w[4]);
+                }
+            }
         }
     }
 
@@ -248,14 +305,14 @@ mod tests {
             let start = [0, i32::MAX - 5, i32::MIN + 5][code % 3];
             let want: [i32; 8] =
                 std::array::from_fn(|lane| (0..4).fold(start, |sum, i| sum.wrapping_add(i32::from(x[4 * lane + i]) * i32::from(w[i]))));
-            let (w, mut sums) = (w.map(|w| w as u8), [0; 8]);
+            let (w, mut sums, mut of_rows) = (w.map(|w| w as u8), [0; 8], [0; 8]);
             // SAFETY: the token proves AVX2 and FMA.
-            unsafe { by_widening(token, Four { x: &x, w: &w, start, sums: &mut sums }) };
-            assert_eq!(sums, want, "by widening");
+            unsafe { by_widening(token, Four { x: &x, w: &w, start, sums: &mut sums, of_rows: &mut of_rows }) };
+            assert_eq!([sums, of_rows], [want; 2], "by widening");
             if vnni {
                 // SAFETY: the token proves AVX2 and FMA, and AVX-VNNI was detected.
-                unsafe { by_vnni(token, Four { x: &x, w: &w, start, sums: &mut sums }) };
-                assert_eq!(sums, want, "by AVX-VNNI");
+                unsafe { by_vnni(token, Four { x: &x, w: &w, start, sums: &mut sums, of_rows: &mut of_rows }) };
+                assert_eq!([sums, of_rows], [want; 2], "by AVX-VNNI");
             }
         }
     }

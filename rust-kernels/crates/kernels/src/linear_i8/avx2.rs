@@ -1,6 +1,7 @@
 //! AVX2, with AVX-VNNI where there is one: 64 tokens are eight `ymm` of 8 lanes, worked on two at a time so that four rows of
 //! accumulators, the inputs and a weight fit 16 registers. What all four pairs need of a few weights is prepared once, on the stack.
 
+use super::MAX_PANELS;
 use super::dense::DenseU8S8;
 use super::element::Element;
 use super::epilogue::Epilogue;
@@ -162,17 +163,24 @@ impl<Y: Element, const A: usize> DotOp for Dense<'_, '_, '_, Y, A> {
     fn eval<D: Dot>(self, dot: D) {
         let mut steps = [D::Four::default(); STEPS];
         let len = self.weight.k().div_ceil(4) * QUAD;
-        for (io, copy) in self.ios.iter().zip(self.scratch.chunks_exact_mut(len)) {
+        let mut surplus = [[0; TOKENS]; MAX_PANELS];
+        for ((io, copy), surplus) in self.ios.iter().zip(self.scratch.chunks_exact_mut(len)).zip(&mut surplus) {
             interleave_panel(dot.avx2(), io.x, copy);
+            panel_surplus(dot, copy, surplus);
         }
         for first in self.rows.clone().step_by(ROWS) {
-            for (io, x) in self.ios.iter_mut().zip(self.scratch.chunks_exact(len)) {
+            for ((io, x), surplus) in self.ios.iter_mut().zip(self.scratch.chunks_exact(len)).zip(&surplus) {
                 for row in (first..self.rows.end.min(first + ROWS)).step_by(4) {
                     // A pair beyond the last row repeats the one before; its accumulators are not finished.
                     let count = (self.rows.end - row).min(4);
                     let pairs = [self.weight.pair(row / 2), self.weight.pair((row + count - 1) / 2)];
                     let mut block = each!([0, 1, 2, 3], |i| [self.init[row + (count - 1).min(i)]; TOKENS]);
-                    dense_block::<D, A>(dot, pairs, x, &mut steps, &mut block);
+                    let of_rows = dense_block::<D, A>(dot, pairs, x, &mut steps, &mut block);
+                    if D::SURPLUS {
+                        for (sums, of_row) in block.iter_mut().zip(of_rows) {
+                            take_out(dot.avx2(), sums, surplus, of_row);
+                        }
+                    }
                     finish(dot.avx2(), self.epilogue, row, row - self.rows.start, &block[..count], io);
                 }
             }
@@ -180,10 +188,11 @@ impl<Y: Element, const A: usize> DotOp for Dense<'_, '_, '_, Y, A> {
     }
 }
 
-/// Adds the products of four rows by an interleaved panel. `steps` is room to prepare weights in.
+/// Adds the products of four rows by an interleaved panel, with their surplus; returns that of the rows. `steps` is room to prepare weights in.
 #[inline(always)]
-fn dense_block<D: Dot, const A: usize>(dot: D, pairs: [&[u8]; 2], x: &[u8], steps: &mut [D::Four; STEPS], block: &mut Block) {
+fn dense_block<D: Dot, const A: usize>(dot: D, pairs: [&[u8]; 2], x: &[u8], steps: &mut [D::Four; STEPS], block: &mut Block) -> [i32; 4] {
     let token = dot.avx2();
+    let mut surplus = splat(token, 0);
     let streams = pairs[0].chunks(8 * STEPS).zip(pairs[1].chunks(8 * STEPS));
     for ((first, second), x) in streams.zip(x.chunks(QUAD * STEPS)) {
         let ahead = const { or_own(A, AHEAD) };
@@ -199,14 +208,47 @@ fn dense_block<D: Dot, const A: usize>(dot: D, pairs: [&[u8]; 2], x: &[u8], step
             four[..8].copy_from_slice(first);
             four[8..].copy_from_slice(second);
             *step = dot.four(&four);
+            surplus = dot.w_surplus(surplus, step);
         }
         for part in 0..4 {
             let lanes = [16 * part, 16 * part + 8];
             let mut acc = load_acc(token, block, lanes);
             for (quad, step) in x.chunks_exact(QUAD).zip(steps.iter()) {
-                multiply(dot, &mut acc, [load(token, &quad[64 * part..]), load(token, &quad[64 * part + 32..])], step);
+                let x = [dot.x(load(token, &quad[64 * part..])), dot.x(load(token, &quad[64 * part + 32..]))];
+                for (i, acc) in acc.iter_mut().enumerate() {
+                    let w = dot.row(step, i);
+                    *acc = [dot.add_with_surplus(acc[0], x[0], w), dot.add_with_surplus(acc[1], x[1], w)];
+                }
             }
             store_acc(token, block, lanes, &acc);
+        }
+    }
+    let mut lanes = [0; 8];
+    store_i32(token, &mut lanes, surplus);
+    [lanes[0], lanes[2], lanes[4], lanes[6]]
+}
+
+/// sums − surplus of the panel − surplus of the row, wrapping.
+#[inline(always)]
+fn take_out(token: Avx2, sums: &mut [i32; TOKENS], of_panel: &[i32; TOKENS], of_row: i32) {
+    let of_row = token.splat_i32(of_row);
+    for (sums, of_panel) in sums.chunks_exact_mut(16).zip(of_panel.chunks_exact(16)) {
+        let surplus = token.add_i32(of_row, token.load_i32(of_panel));
+        token.store_i32(sums, token.sub_i32(token.load_i32(sums), surplus));
+    }
+}
+
+/// The surplus of each token of an interleaved panel, in lane order.
+#[inline(always)]
+fn panel_surplus<D: Dot>(dot: D, copy: &[u8], surplus: &mut [i32; TOKENS]) {
+    let token = dot.avx2();
+    if D::SURPLUS {
+        for (i, surplus) in surplus.chunks_exact_mut(8).enumerate() {
+            let mut sum = splat(token, 0);
+            for quad in copy.chunks_exact(QUAD) {
+                sum = dot.x_surplus(sum, dot.x(load(token, &quad[32 * i..])));
+            }
+            store_i32(token, surplus, sum);
         }
     }
 }

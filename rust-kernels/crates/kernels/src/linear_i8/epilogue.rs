@@ -85,7 +85,9 @@ impl<'a> Epilogue<'a> {
                 let f = addend.add(simd, i, scaling.scale(simd, i, acc[i], mul[i], add[i]), y);
                 Y::store(simd, y, self.activate(simd, f));
             }
-        } else if let Some(table) = self.table {
+        } else if Y::CODED
+            && let Some(table) = self.table
+        {
             for i in 0..R {
                 let y = &mut y[i * TOKENS..(i + 1) * TOKENS];
                 let f = addend.add(simd, i, scaling.scale(simd, i, acc[i], mul[i], add[i]), y);

@@ -10,7 +10,7 @@ import { evaluate, squadFigures } from './evaluate';
 import { benchFeeds } from './feeds';
 import { latencyStatistics } from './output/statistics';
 import type { Column, Row } from './output/table';
-import { quantizeModel } from './quantize/quantize';
+import { quantizeModel, refuseBetweenOfFp32 } from './quantize/quantize';
 
 /** What is measured: both accuracy and latency unless told otherwise. */
 export const MODES = ['all', 'accuracy', 'latency', 'throughput'] as const;
@@ -150,6 +150,7 @@ async function formsOf(path: string, precision: Precision, options: PipelineOpti
       source,
       load: { sparse },
     }));
+  refuseBetweenOfFp32(precision, options.between);
   if (precision === 'fp32') return forms('fp32', path);
   const { graph } = await quantizeModel(path, {
     precision,

@@ -1,4 +1,4 @@
-import type { Graph } from '@neural-engine/ir';
+import type { Graph, Node } from '@neural-engine/ir';
 
 /** Name of the value before the activation of a node. */
 export const preActivation = (node: string): string => `${node}:pre_activation`;
@@ -20,10 +20,24 @@ export function calibrationGraph(graph: Graph): Graph {
     const output = node.outputs[0]!;
     const { dtype, shape } = copy.value(output);
     const before = copy.addValue({ name: preActivation(node.name), dtype, shape }).name;
-    return [
-      { ...node, outputs: [before], attributes: { ...node.attributes, activation: 'none' } },
-      { name: `${node.name}/activation`, op: split.op, inputs: [before], outputs: [output], attributes: split.attributes },
+    // A product that rounds does so behind its activation.
+    const { rounding, ...attributes } = node.attributes;
+    const isRounded = rounding === 'bf16';
+    const after = isRounded ? copy.addValue({ name: copy.freeName(`${output}:exact`), dtype, shape }).name : output;
+    const nodes: Node[] = [
+      { ...node, outputs: [before], attributes: { ...attributes, activation: 'none' } },
+      { name: `${node.name}/activation`, op: split.op, inputs: [before], outputs: [after], attributes: split.attributes },
     ];
+    if (!isRounded) return nodes;
+    const half = copy.addValue({ name: copy.freeName(`${output}:bf16`), dtype: 'bf16', shape }).name;
+    const cast = (x: string, y: string, to: string): Node => ({
+      name: `${y}/cast`,
+      op: 'Cast',
+      inputs: [x],
+      outputs: [y],
+      attributes: { to },
+    });
+    return [...nodes, cast(after, half, 'bf16'), cast(half, output, 'f32')];
   });
   return copy;
 }

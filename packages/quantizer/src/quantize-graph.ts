@@ -103,7 +103,9 @@ class StaticQuantization {
     const dtype = this.codedAs(node);
     if (dtype) factors = this.make(factors, dtype, out);
     node.inputs = this.operands(factors);
-    node.attributes = { ...node.attributes, output_dtype: dtype ?? 'f32' };
+    // What is coded is not rounded before.
+    const { rounding, ...attributes } = node.attributes;
+    node.attributes = { ...attributes, ...(rounding === undefined || dtype ? {} : { rounding }), output_dtype: dtype ?? 'f32' };
   }
 
   /** What all readers of a product's result read it as, undefined for f32. */

@@ -1,8 +1,9 @@
-import type { Graph } from '@neural-engine/ir';
+import { evaluateGraph, type Graph } from '@neural-engine/ir';
 import { describe, expect, it } from 'vitest';
 import { exact, feeds, sample } from './__fixtures__/sample';
 import {
   calibrate,
+  calibrationGraph,
   parseRecipe,
   printRecipe,
   type QuantizedPrecision,
@@ -43,6 +44,18 @@ describe('recipes', () => {
     const graphs = [quantizeGraph(sample(), ranges, between), quantizeDynamic(sample(), between), toBf16Graph(sample(), between)];
     for (const graph of graphs) expect(roundedOf(graph)).toEqual(['out_node']);
     expect(roundedOf(quantizeGraph(sample(), ranges, { between: 'fp32' }))).toEqual([]);
+  });
+  it('refuse what cannot lie between products', () => {
+    expect(() => select(sample(), { between: 'BF16' as 'bf16' })).toThrow(
+      expect.objectContaining({ code: 'E_USAGE', message: 'between is "BF16", none of fp32, bf16' }),
+    );
+  });
+  it('observe a model that rounds already as it is: behind its activations', () => {
+    const source = sample();
+    const rounding = source.nodes.find(({ name }) => name === 'mid_node')!;
+    rounding.attributes = { ...rounding.attributes, rounding: 'bf16' };
+    const [want, got] = [source, calibrationGraph(source)].map((graph) => evaluateGraph(graph, feeds(3)));
+    for (const name of ['mid', 'y']) expect(got!.get(name)).toEqual(want!.get(name));
   });
   it('name the layers of a bf16 model as what they are', () => {
     const dtypes = (recipe: Recipe): (string | undefined)[] => {

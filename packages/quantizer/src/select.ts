@@ -1,5 +1,6 @@
 import { EngineError } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
+import { BETWEEN } from './between';
 import type { Precision } from './precision';
 import type { LayerPrecision, Recipe } from './recipe';
 
@@ -24,6 +25,8 @@ const HEAD_CHANNELS = 16;
  * E_UNSUPPORTED it wants a layer in what such a model cannot have it in.
  */
 export function select(graph: Graph, recipe: Recipe = {}, precision: QuantizedPrecision = 'int8'): Selection {
+  if (recipe.between !== undefined && !BETWEEN.includes(recipe.between))
+    throw new EngineError('E_USAGE', 'quantize', `between is "${recipe.between}", none of ${BETWEEN.join(', ')}`, { where: 'between' });
   const quantised = graph.nodes.find(
     (node) =>
       node.op === 'Quantize' ||

@@ -129,6 +129,24 @@ const CASES: [string, () => Graph][] = [
   ],
 ];
 
+describe('keys and values that are read again behind their attention', () => {
+  it.each(['Relu', 'Add', 'LayerNorm'])('are left to the attention of other panels by a %s', async (op) => {
+    const b = new Builder();
+    const k = b.product('k', 'x', 'f32');
+    const a = b.op('a', 'Attention', [k, k, k], { heads: 2, scale: 0.3 });
+    const n = op === 'LayerNorm' ? b.norm('n', k) : b.op('n', op, op === 'Add' ? [k, a] : [k]);
+    const graph = b.done(b.product('y', n, 'f32', a));
+    const x = f32([2, 90, WIDTH], wave(2 * 90 * WIDTH, 9));
+    const want = evaluateGraph(graph, { x }).get('y')!.data as Float32Array;
+    for (const threads of [1, 2]) {
+      const session = await (await Model.fromGraph(graph)).session({ threads });
+      const { y } = await session.run({ x });
+      await session.close();
+      expect((y!.data as Float32Array).every((value, i) => Math.abs(value - want[i]!) < 1e-4)).toBe(true);
+    }
+  });
+});
+
 describe('results that are rounded to bf16', () => {
   it.each(CASES)('are kept as that and give what the operators say: %s', async (_, build) => {
     const graph = build();

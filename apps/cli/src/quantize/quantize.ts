@@ -72,9 +72,8 @@ export interface QuantizedModel {
 /** Compiles a model and turns it into the precision asked for, calibrating where that needs it. */
 export async function quantizeModel(path: string, flags: QuantizeFlags, search?: SearchFlags): Promise<QuantizedModel> {
   const precision = requirePrecision(flags.precision ?? 'int8', '--precision');
+  refuseBetweenOfFp32(precision, flags.between);
   const graph = await compileModel(path);
-  if (precision === 'fp32' && flags.between !== undefined)
-    throw new EngineError('E_USAGE', 'usage', '--between goes with a precision other than fp32');
   if (precision === 'fp32') return { graph, precision, products: 0, attentions: 0, samples: 0, warnings: [], recipe: {} };
   if (precision !== 'int8') {
     if (search) throw new EngineError('E_USAGE', 'usage', `--max-drop goes with --precision int8, not ${precision}`);
@@ -100,6 +99,12 @@ export async function quantizeModel(path: string, flags: QuantizeFlags, search?:
     ranges: calibration.ranges,
     ...(found ? { search: found } : {}),
   };
+}
+
+/** @throws {EngineError} E_USAGE --between stands beside fp32. */
+export function refuseBetweenOfFp32(precision: Precision, between: string | undefined): void {
+  if (precision === 'fp32' && between !== undefined)
+    throw new EngineError('E_USAGE', 'usage', '--between goes with a precision other than fp32');
 }
 
 /** The recipe that the flags mean for a model, without running anything. */

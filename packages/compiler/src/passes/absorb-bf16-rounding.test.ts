@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { expectSameOutputs, expectUnchanged, type GraphBuilder, graphOf, opsOf, runAll } from '../__fixtures__/build-graph';
 import { absorbBf16Rounding } from './absorb-bf16-rounding';
 import { absorbActivation, absorbBias, absorbResidual, lowerMatMul } from './fuse-inner-product';
+import { absorbLayerNormBias, absorbLayerNormScale, multiplyLayerNorm } from './fuse-layer-norm';
 
 const ALL = [lowerMatMul, absorbBias, absorbResidual, absorbActivation, absorbBf16Rounding];
 const WIDTH = 6;
@@ -42,6 +43,39 @@ describe('a cast to bf16 and back', () => {
       }),
     );
     expect(opsOf(after).filter((op) => op === 'Cast')).toHaveLength(2);
+  });
+  it.each([
+    ['Mul', absorbLayerNormScale],
+    ['Add', absorbLayerNormBias],
+  ] as const)('is not passed by a %s behind a LayerNorm', (name, pass) => {
+    const plain = (b: GraphBuilder): string => {
+      const [ones, zeros] = [1, 0].map((value) => b.constant({ dtype: 'f32', dims: [WIDTH], data: new Float32Array(WIDTH).fill(value) }));
+      return b.op('LayerNorm', [x(b), ones!, zeros!], { epsilon: 1e-5 });
+    };
+    const before = graphOf((b) => b.op(name, [round(b, plain(b)), b.weight([WIDTH], 2)]));
+    const after = runAll([absorbBf16Rounding, pass], before);
+    expect(opsOf(after)).toEqual(['LayerNorm', name]);
+    expectSameOutputs(before, after, { maxAbs: 1e-6 });
+    // Without a rounding it is taken in.
+    expect(
+      opsOf(
+        runAll(
+          [pass],
+          graphOf((b) => b.op(name, [plain(b), b.weight([WIDTH], 2)])),
+        ),
+      ),
+    ).toEqual(['LayerNorm']);
+  });
+  it('goes into the LayerNorm that powers of two behind it make', () => {
+    const before = graphOf((b) => {
+      const rounded = round(b, norm(b, x(b)));
+      const factors = b.constant({ dtype: 'f32', dims: [WIDTH], data: Float32Array.from({ length: WIDTH }, (_, i) => 2 ** (i - 2)) });
+      return b.op('Sub', [b.op('Mul', [rounded, factors]), rounded]);
+    });
+    const after = runAll([multiplyLayerNorm, absorbBf16Rounding], before);
+    expect(opsOf(after).sort()).toEqual(['LayerNorm', 'LayerNorm', 'Sub']);
+    for (const node of after.nodes.filter(({ op }) => op === 'LayerNorm')) expect(node.attributes['rounding']).toBe('bf16');
+    expectSameOutputs(before, after, { maxAbs: 1e-6 });
   });
   it('is not passed by what follows: a product that rounds takes in no further sum', () => {
     const before = graphOf((b) => b.op('Add', [round(b, product(b, x(b))), b.weight([WIDTH], 2)]));

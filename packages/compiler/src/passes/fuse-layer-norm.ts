@@ -88,6 +88,7 @@ export const absorbLayerNormScale = rewrite({
   summary: 'a product after a plain LayerNorm becomes its scale',
   pattern: op('Mul', norm, constant('scale')),
   replace: ({ norm, scale }, graph) => {
+    if (rounds(norm, graph)) return decline('the LayerNorm rounds its result');
     const [x, oldScale, bias] = operands(norm, graph);
     if (!isFilled(oldScale, 1) || !isFilled(bias, 0)) return decline('the LayerNorm has a scale or a bias already');
     if (!isRow(scale, lastDim(x.shape))) return decline('the factor is not a vector over the last axis');
@@ -101,6 +102,7 @@ export const absorbLayerNormBias = rewrite({
   summary: 'a sum after a LayerNorm without bias becomes its bias',
   pattern: op('Add', norm, constant('bias')),
   replace: ({ norm, bias }, graph) => {
+    if (rounds(norm, graph)) return decline('the LayerNorm rounds its result');
     const [x, scale, oldBias] = operands(norm, graph);
     if (!isFilled(oldBias, 0)) return decline('the LayerNorm has a bias already');
     if (!isRow(bias, lastDim(x.shape))) return decline('the summand is not a vector over the last axis');
@@ -108,16 +110,23 @@ export const absorbLayerNormBias = rewrite({
   },
 });
 
+const anyNorm = op('LayerNorm').shared().as('norm');
+/** The same, cast to bf16 and back. */
+const roundedNorm = op('Cast', op('Cast', anyNorm).with({ to: 'bf16' }).shared())
+  .with({ to: 'f32' })
+  .shared()
+  .as('rounded');
+
 /**
- * LayerNorm(x, scale, bias) · m, powers of two  →  a LayerNorm of its own with scale · m and bias · m.
+ * LayerNorm(x, scale, bias) · m, powers of two  →  a LayerNorm of its own with scale · m and bias · m, which rounds what was rounded.
  *
  * The form in which int8 files bring far channels nearer to the others before they are coded; not a bit changes.
  */
 export const multiplyLayerNorm = rewrite({
   name: 'multiply-layer-norm',
   summary: 'a LayerNorm times powers of two is a LayerNorm with another scale and bias',
-  pattern: op('Mul', op('LayerNorm').shared().as('norm'), constant('factors')),
-  replace: ({ norm, factors }, graph) => {
+  pattern: op('Mul', oneOf(anyNorm, roundedNorm), constant('factors')),
+  replace: ({ norm, rounded, factors }, graph) => {
     const [x, scale, bias] = operands(norm, graph);
     if (!isRow(factors, lastDim(x.shape))) return decline('the factors are no vector over the last axis');
     const by = factors.constant!.data as Float32Array;
@@ -128,9 +137,12 @@ export const multiplyLayerNorm = rewrite({
       const data = Float32Array.from(by, (factor, i) => (tensor.data as Float32Array)[i]! * factor);
       return graph.constant(`${value.name}_multiplied`, { dtype: 'f32', dims: [data.length], data });
     };
-    return graph.op('LayerNorm', [x, times(scale), times(bias)], graph.producer(norm)!.attributes);
+    const { attributes } = graph.producer(norm)!;
+    return graph.op('LayerNorm', [x, times(scale), times(bias)], rounded ? { ...attributes, rounding: 'bf16' } : attributes);
   },
 });
+
+const rounds = (norm: Value, graph: Replacement): boolean => graph.producer(norm)!.attributes['rounding'] === 'bf16';
 
 function operands(norm: Value, graph: Replacement): [Value, Value, Value] {
   const node = graph.producer(norm)!;

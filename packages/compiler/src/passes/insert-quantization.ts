@@ -116,7 +116,9 @@ class QuantizationInsertion {
     while (inputs.at(-1) === '') inputs.pop();
     this.index.setInputs(node, inputs);
     if (dtype) {
-      node.attributes = { ...node.attributes, output_dtype: dtype };
+      // The code is the one rounding of what is coded.
+      const { rounding: _, ...attributes } = node.attributes;
+      node.attributes = { ...attributes, output_dtype: dtype };
       this.becomes(y, dtype);
     }
     this.context.log.hit(node);

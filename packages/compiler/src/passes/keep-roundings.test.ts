@@ -45,6 +45,17 @@ describe('with the roundings of a file kept', () => {
     expect(error(before, compile(before))).toBeGreaterThan(0.01);
   });
 
+  it('a product that is rounded to bf16 before it is coded keeps both roundings', () => {
+    const before = graphOf((b) => {
+      const y = b.op('MatMul', [pair(b, x(b), 0.01, 100), weight(b)]);
+      return pair(b, b.op('Cast', [b.op('Cast', [y], { to: 'bf16' })], { to: 'f32' }), 0.03, 120);
+    });
+    const after = kept(before);
+    expect(opsOf(after)).toEqual(['Quantize', 'InnerProduct', 'Quantize', 'Dequantize']);
+    expect(after.nodes[1]!.attributes).toMatchObject({ rounding: 'bf16' });
+    expect(error(before, after)).toBeLessThan(1e-5);
+  });
+
   it('a residual reads codes', () => {
     const before = graphOf((b) => {
       const q = pair(b, b.op('LayerNormalization', [x(b), b.weight([K])]), 0.02, 128);

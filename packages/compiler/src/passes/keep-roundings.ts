@@ -75,6 +75,7 @@ export const absorbQuantize = rewrite({
     const inputs: (Value | undefined)[] = node.inputs.map((_, slot) => graph.input(node, slot));
     if (inputs[SLOT.weight]?.dtype !== 's8' || inputs.length > SLOT.yMin) return undefined;
     if (inputs[SLOT.residual]) return decline('the product adds a residual, which is f32');
+    if (node.attributes['rounding'] === 'bf16') return decline('the product rounds its result before that is coded');
     while (inputs.length < SLOT.yMin) inputs.push(undefined);
     return graph.op('InnerProduct', [...inputs, min, max], { ...node.attributes, output_dtype: graph.root.attributes['dtype'] ?? 'u8' });
   },

@@ -27,15 +27,18 @@ export const LAYOUT: AttributeSpec = { type: 'string', default: 'plain', oneOf: 
 
 /**
  * What an f32 result is rounded to before anyone reads it: `bf16` lets it be kept in half the memory. Its readers get f32 numbers all the
- * same. Results in 8 bits are not rounded before they are coded.
+ * same. Magnitudes below 2⁻⁵⁶ become zeros. Results in 8 bits are not rounded before they are coded.
  */
 export const ROUNDING: AttributeSpec = { type: 'string', default: 'none', oneOf: ['none', 'bf16'] };
+
+/** What is smaller counts as zero where values are kept as bf16: sums of products of what remains are never subnormal. */
+const TINY = 2 ** -56;
 
 /** An f32 tensor as its readers see it, in place. */
 export function roundResult(y: Tensor, attributes: Attributes): Tensor {
   if (attributes['rounding'] !== 'bf16') return y;
   const data = y.data as Float32Array;
-  for (let i = 0; i < data.length; i++) data[i] = fromBf16(toBf16(data[i]!));
+  for (let i = 0; i < data.length; i++) data[i] = Math.abs(data[i]!) < TINY ? 0 * data[i]! : fromBf16(toBf16(data[i]!));
   return y;
 }
 

@@ -94,6 +94,21 @@ describe('channels that reach far, in ONNX', () => {
     const ours = evaluateGraph(graph, feeds(20)).get('y')!.data as Float32Array;
     expect(distance(ours, got)).toBeLessThan(distance(want, got) / 4);
   });
+  it('are coded apart with bf16 between as well: the LayerNorms of the codes and of the sum both round', async () => {
+    const { model } = await quantizeOnnx(feedForward(), {
+      precision: 'int8',
+      calibration,
+      run: ort,
+      recipe: { balance: true, between: 'bf16' },
+    });
+    const graph = compile(model);
+    expect(graph.nodes.filter(({ op }) => op === 'Mul' || op === 'Cast')).toEqual([]);
+    const norms = graph.nodes.filter(({ op }) => op === 'LayerNorm');
+    expect(norms.map(({ attributes }) => attributes['rounding'])).toEqual(['bf16', 'bf16']);
+    const ours = evaluateGraph(graph, feeds(20)).get('y')!.data as Float32Array;
+    const got = await outputOf(model);
+    expect(distance(ours, got)).toBeLessThan(distance(await outputOf(feedForward()), got) / 4);
+  });
   it('stay together where something else than an activation stands between the products', async () => {
     const source = feedForward();
     const half = source.graph.nodes.find(({ name }) => name === 'gelu_half')!;

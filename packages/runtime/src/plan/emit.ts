@@ -43,6 +43,8 @@ class Emitter {
   private readonly lastRead = new Map<string, number>();
   /** Panel values that something outside their component reads row by row. */
   private readonly exported = new Set<string>();
+  /** The last region in which attention reads a buffer across units. */
+  private readonly readAcross = new Map<number, number>();
   private position = 0;
   private readonly layers: string[][] = [];
   /** The node that is being emitted. */
@@ -244,9 +246,14 @@ class Emitter {
     }
   }
 
-  /** The value has no reader after the current node (rows are copied out as soon as it is made). */
+  /**
+   * The memory of a value may be written now: it has no reader after the current node (rows are copied out as soon as it is made), and no
+   * attention of this region, which reads the keys and values of all units, may still be at it for another unit.
+   */
   private diesHere(name: string): boolean {
-    return this.lastRead.get(name) === this.position;
+    const buffer = this.panelBuffers.get(name);
+    const readAcross = buffer !== undefined && this.readAcross.get(buffer) === this.regions.length - 1;
+    return this.lastRead.get(name) === this.position && !readAcross;
   }
 
   /** A step may write to the f32 panels that it reads of this value: nobody reads them later, or they are a widened copy. */
@@ -358,6 +365,7 @@ class Emitter {
     (this.layers[region] ??= [])[at.step] = this.layer;
     const everywhere = units === 'whole' || 'split' in units;
     const across = step.op === 'attention' || step.op === 'attention_i8' ? [step.k, step.v] : [];
+    for (const buffer of across) this.readAcross.set(buffer, region);
     for (const buffer of buffersOf(step)) this.storage.use(buffer, at, everywhere || across.includes(buffer));
   }
 }

@@ -204,6 +204,11 @@ describe('encodeOriginalIr', () => {
       },
       /no mask of padding/,
     ],
+    [
+      'a product that rounds its result',
+      () => edit(encoder(), '/out', (node) => (node.attributes = { ...node.attributes, rounding: 'bf16' })),
+      /"\/out" \(InnerProduct\): its result is rounded to bf16; quantise with fp32 between/,
+    ],
   ];
   it.each(refusals)('refuses %s', (_, build, reason) => {
     expect(() => encodeOriginalIr(build())).toThrow(

@@ -132,7 +132,7 @@ export class Lowering {
 
 /** The original's files can say that a result is bf16, but not that its readers take f32. */
 export function refuseRounding(node: Node): void {
-  if (node.attributes['rounding'] === 'bf16') refuse('its result is rounded to bf16');
+  if (node.attributes['rounding'] === 'bf16') refuse('its result is rounded to bf16; quantise with fp32 between the products');
 }
 
 export const isTransposed = (node: Node): boolean => node.attributes['layout'] === 'transposed';

@@ -1,5 +1,6 @@
 //! A tiny program from JSON to numbers: weights, validation, session, threads.
 
+use neural_engine_runtime::program::ABI;
 use neural_engine_runtime::session::{Notice, Session, SessionOptions};
 use neural_engine_runtime::validate::Prepared;
 use neural_engine_runtime::weights::{Spec, WeightSet};
@@ -18,7 +19,7 @@ fn linear_program(rows: usize, m: usize, k: usize, units: &str) -> String {
     let arena = |features: usize| rows.div_ceil(64) * features * 256;
     let (x, y) = (arena(k), arena(m));
     format!(
-        r#"{{"abi":2,
+        r#"{{"abi":{ABI},
         "inputs":[{{"name":"x","dtype":"f32","dims":[{rows},{k}]}}],
         "outputs":[{{"name":"y","dtype":"f32","dims":[{rows},{m}]}}],
         "spaces":[{{"kind":"rows","count":{rows}}}],

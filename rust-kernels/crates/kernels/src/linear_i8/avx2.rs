@@ -10,6 +10,7 @@ use super::sparse::{GROUP, Sparse4x1U8S8, index};
 use super::tier::Tier;
 use crate::Activation;
 use crate::ahead::or_own;
+use crate::bf16;
 use crate::dot_u8s8::avx2::{Dot, DotOp, dispatch, interleave, interleave_half, load, load_i32, prefetch, splat, store, store_i32};
 use crate::dot_u8s8::each;
 use crate::panel::{Io, TOKENS};
@@ -290,10 +291,22 @@ impl Tier for Avx2 {
         // SAFETY: the token proves the features.
         unsafe { activate(self, act, f) }
     }
+
+    #[inline(always)]
+    fn store_half(self, y: &mut [u16; TOKENS], f: [Self::F32; 4]) {
+        // SAFETY: the token proves the features.
+        unsafe { store_half(self, y, f) }
+    }
 }
 
 #[inline(never)]
 #[target_feature(enable = "avx2,fma")]
 fn activate(token: Avx2, act: Activation, f: [[__m256; 2]; 4]) -> [[__m256; 2]; 4] {
     each!(f, |f| act.apply(token, f))
+}
+
+#[inline(never)]
+#[target_feature(enable = "avx2,fma")]
+fn store_half(token: Avx2, y: &mut [u16; TOKENS], f: [[__m256; 2]; 4]) {
+    bf16::store_row(token, y, f);
 }

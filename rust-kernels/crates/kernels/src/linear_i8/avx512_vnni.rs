@@ -7,6 +7,7 @@ use super::sparse::{GROUP, Sparse4x1U8S8};
 use super::tier::Tier;
 use crate::Activation;
 use crate::ahead::or_own;
+use crate::bf16;
 use crate::dot_u8s8::avx512_vnni::{broadcast, dot, interleave, load, store};
 use crate::dot_u8s8::each;
 use crate::panel::{Io, TOKENS};
@@ -242,6 +243,12 @@ impl Tier for Avx512Vnni {
         // SAFETY: the token proves the features.
         unsafe { activate(self, act, f) }
     }
+
+    #[inline(always)]
+    fn store_half(self, y: &mut [u16; TOKENS], f: [__m512; 4]) {
+        // SAFETY: the token proves the features.
+        unsafe { store_half(self, y, f) }
+    }
 }
 
 /// table\[byte\]: the low seven bits choose in each half of the table, the eighth between the halves.
@@ -259,4 +266,10 @@ fn look_up(table: &[u8; 256], bytes: __m512i) -> __m512i {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
 fn activate(token: Avx512Vnni, act: Activation, f: [__m512; 4]) -> [__m512; 4] {
     each!(f, |f| act.apply(token, f))
+}
+
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+fn store_half(token: Avx512Vnni, y: &mut [u16; TOKENS], f: [__m512; 4]) {
+    bf16::store_row(token, y, f);
 }

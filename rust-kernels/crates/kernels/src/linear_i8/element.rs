@@ -58,7 +58,7 @@ impl Element for u16 {
     }
     #[inline(always)]
     fn store<S: Tier>(simd: S, y: &mut [u16], f: [S::F32; 4]) {
-        bf16::store_row(simd, y.first_chunk_mut().expect("a row has 64 tokens"), f);
+        simd.store_half(y.first_chunk_mut().expect("a row has 64 tokens"), f);
     }
     #[inline(always)]
     fn store_by_table<S: Tier>(simd: S, y: &mut [u16], f: [S::F32; 4], _table: &[u8; 256]) {

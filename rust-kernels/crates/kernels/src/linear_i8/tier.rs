@@ -3,8 +3,9 @@
 use super::element::Element;
 use super::epilogue::Epilogue;
 use crate::Activation;
+use crate::bf16;
 use crate::dot_u8s8::each;
-use crate::panel::Io;
+use crate::panel::{Io, TOKENS};
 use neural_engine_isa::{Scalar, Simd};
 
 /// A [`Simd`] that can also finish rows of an integer product.
@@ -30,6 +31,9 @@ pub(super) trait Tier: Simd {
 
     /// The activation of one row. Its code is large: a tier keeps it in one place rather than in each kernel.
     fn activate(self, act: Activation, f: [Self::F32; 4]) -> [Self::F32; 4];
+
+    /// Rounds one row to bf16; in one place too.
+    fn store_half(self, y: &mut [u16; TOKENS], f: [Self::F32; 4]);
 }
 
 impl Tier for Scalar {
@@ -48,6 +52,11 @@ impl Tier for Scalar {
 
     fn activate(self, act: Activation, f: [Self::F32; 4]) -> [Self::F32; 4] {
         each!(f, |f| act.apply(self, f))
+    }
+
+    #[inline(never)]
+    fn store_half(self, y: &mut [u16; TOKENS], f: [Self::F32; 4]) {
+        bf16::store_row(self, y, f);
     }
 }
 

@@ -104,8 +104,8 @@ class StaticQuantization {
     if (dtype) factors = this.make(factors, dtype, out);
     node.inputs = this.operands(factors);
     // What is coded is not rounded before.
-    const { rounding, ...attributes } = node.attributes;
-    node.attributes = { ...attributes, ...(rounding === undefined || dtype ? {} : { rounding }), output_dtype: dtype ?? 'f32' };
+    const { rounding: _, ...attributes } = node.attributes;
+    node.attributes = { ...(dtype ? attributes : node.attributes), output_dtype: dtype ?? 'f32' };
   }
 
   /** What all readers of a product's result read it as, undefined for f32. */

@@ -183,7 +183,7 @@ class Emitter {
         const residual = op.residual === null ? null : sameDtype ? read(op.residual) : f32(op.residual);
         const coded = ['u8', 's8'].includes(this.prepared.panels.get(op.y)!.dtype);
         const inPlace = sameDtype && !coded && op.residual !== op.x && this.diesHere(op.residual!);
-        const y = inPlace ? this.share(op.y, residual!) : narrowed ? this.temporary(op.y, 'f32') : this.fresh(op.y);
+        const y = inPlace ? this.share(op.y, residual!) : narrowed ? this.temporary(op.y) : this.fresh(op.y);
         const tail = {
           weight: op.weight,
           x,
@@ -306,16 +306,16 @@ class Emitter {
 
   /** A bf16 value as f32 panels, which nobody else uses. */
   private widened(name: string, chain: PanelChain): number {
-    const y = this.temporary(name, 'f32');
+    const y = this.temporary(name);
     this.note(chain.add({ op: 'widen', x: this.panelBuffers.get(name)!, y }));
     return y;
   }
 
-  /** Panels like those of a value, in a dtype of their own. */
-  private temporary(name: string, dtype: 'f32'): number {
+  /** f32 panels of the shape of a value. */
+  private temporary(name: string): number {
     const { features, component } = this.prepared.panels.get(name)!;
     const { panels, group } = this.spaces[component]!;
-    return this.storage.buffer(this.storage.panels(features, dtype, panels, group), dtype, { panels: { space: component, features } });
+    return this.storage.buffer(this.storage.panels(features, 'f32', panels, group), 'f32', { panels: { space: component, features } });
   }
 
   /** What a LayerNorm works on: x alone, in place, or x as f32 and a bf16 y. */

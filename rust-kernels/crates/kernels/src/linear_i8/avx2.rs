@@ -28,7 +28,7 @@ const ROWS: usize = 32;
 const STEPS: usize = 32;
 
 /// How far ahead of the weight stream to prefetch, in bytes: 2 to 4% faster than without where weights come from L3 or memory, and no
-/// slower where they are in L2 (Zen 3, `examples/prefetch.rs` of the runtime; 1024 to 4096 are within 1% of each other).
+/// slower where they are in L2 (Zen 3, `examples/prefetch.rs` of the runtime; 1024 to 4096 are 0 to 4% apart).
 pub(super) const AHEAD: usize = 2048;
 
 /// Accumulators of four rows, tokens in lane order.

@@ -28,3 +28,10 @@ export function quantizeTable(table: Tensor): Tensor {
   }
   return { dtype: 'u8', dims: [rows, width], data };
 }
+
+/** An f32 table [rows, features] with row 0 of another added to each of its rows. */
+export function withFirstRow({ dims, data }: Tensor, { data: first }: Tensor): Tensor {
+  const features = dims[1]!;
+  const sums = Float32Array.from(data as Float32Array, (value, i) => value + (first as Float32Array)[i % features]!);
+  return { dtype: 'f32', dims, data: sums };
+}

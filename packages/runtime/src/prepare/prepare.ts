@@ -1,4 +1,4 @@
-import { EngineError } from '@neural-engine/core';
+import { EngineError, type Tensor } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
 import type { Code, WeightSpec } from '@neural-engine/kernels';
 import type { DecideOptions } from '@neural-engine/sparsity';
@@ -9,7 +9,7 @@ import { codeOf, rangeInput } from './codes';
 import { findComponents, panelInputs } from './components';
 import { decompose } from './decompose';
 import { dropReorders } from './drop-reorders';
-import { quantizeTable } from './embedding-table';
+import { quantizeTable, withFirstRow } from './embedding-table';
 import { fuseQuantize } from './fuse-quantize';
 import { lowerInnerProduct } from './inner-product';
 import { joinNorms } from './join-norms';
@@ -143,9 +143,10 @@ function lowerPanelNode(
   const [x, second, third] = node.inputs as [string, string | undefined, string | undefined];
   const y = node.outputs[0]!;
   const tensor = (name: string | undefined): number | null => (name ? weights.tensor(graph.constant(name)!) : null);
-  const table = (name: string | undefined): number | null => {
-    const constant = name ? graph.constant(name)! : undefined;
-    if (!constant) return null;
+  const table = (name: string | undefined, first?: Tensor): number | null => {
+    const found = name ? graph.constant(name)! : undefined;
+    if (!found) return null;
+    const constant = first ? withFirstRow(found, first) : found;
     return weights.tensor(options.embeddings === 'int8' && constant.dtype === 'f32' ? quantizeTable(constant) : constant);
   };
   const code = (dtype: 'u8' | 's8'): Code => {
@@ -153,16 +154,20 @@ function lowerPanelNode(
     return codeOf(dtype, min, max);
   };
   switch (node.op) {
-    case 'Embeddings':
+    case 'Embeddings': {
+      const types = node.inputs[3] || null;
+      // Without types every token has row 0 of their table, which another table takes in.
+      const first = types === null ? graph.constant(node.inputs[4]) : undefined;
       return {
         op: 'embed',
         ids: x,
-        word: table(second)!,
-        position: table(third),
-        types: node.inputs[3] || null,
-        typeTable: table(node.inputs[4]),
+        word: table(second, third ? undefined : first)!,
+        position: table(third, first),
+        types,
+        typeTable: types === null ? null : table(node.inputs[4]),
         y,
       };
+    }
     case 'InnerProduct': {
       const { op, choice } = lowerInnerProduct(graph, node, weights, options, isQuery(graph, y, consumers));
       choices.push(choice);

@@ -155,6 +155,18 @@ const spellings: [string, (b: GraphBuilder) => string][] = [
       return b.op('Mul', [b.op('Div', [p.centred, b.op('Sqrt', [p.stable])]), b.weight([1, 1, H], 2)]);
     },
   ],
+  [
+    'the factored form whose scale and bias have leading ones',
+    (b) => {
+      const p = parts(b);
+      const m = b.op('Mul', [b.op('Reciprocal', [b.op('Sqrt', [p.stable])]), b.weight([1, 1, H], 2)]);
+      return b.op('Add', [b.op('Mul', [p.x, m]), b.op('Sub', [b.weight([1, H], 3), b.op('Mul', [p.mean, m])])]);
+    },
+  ],
+  [
+    'the operator whose scale and bias have leading ones',
+    (b) => b.op('LayerNormalization', [b.input('x', 'f32', ['batch', 'seq', H]), b.weight([1, H], 2), b.weight([1, 1, H], 3)]),
+  ],
 ];
 
 describe('layer normalisation', () => {
@@ -194,6 +206,21 @@ describe('layer normalisation', () => {
     const graph = graphOf((b) => b.ops('LayerNormalization', [b.input('x', 'f32', [2, H]), b.weight([H])], {}, 2));
     expectUnchanged(lowerLayerNormalization, graph);
     expect(reasonsOf(lowerLayerNormalization, graph)[0]).toContain('is a graph output');
+  });
+
+  it('leaves the operator alone whose scale is computed and has leading ones', () => {
+    const graph = graphOf((b) => b.op('LayerNormalization', [b.input('x', 'f32', ['batch', 'seq', H]), b.input('scale', 'f32', [1, H])]));
+    expectUnchanged(lowerLayerNormalization, graph);
+  });
+
+  it('leaves a scale alone that gives the result an axis more', () => {
+    const graph = graphOf((b) => {
+      const p = parts(b);
+      return b.op('Mul', [b.op('Div', [p.centred, b.op('Sqrt', [p.stable])]), b.weight([1, 1, 1, H], 2)]);
+    });
+    const after = runAll(ALL, graph);
+    expect(opsOf(after)).toEqual(['LayerNorm', 'Mul']);
+    expectSameOutputs(graph, after, { maxAbs: 1e-4 });
   });
 
   it('leaves a sum of two scaled norms as one operator each', () => {

@@ -57,9 +57,8 @@ export const fuseLayerNormFactored = rewrite({
   replace: ({ x, axes, varianceAxes, epsilon, scale, bias }, graph) => {
     if (x.dtype !== 'f32') return decline(`x is ${x.dtype}, not f32`);
     if (!isLastAxis(axes, x) || !isLastAxis(varianceAxes, x)) return decline('mean and variance are not over the last axis alone');
-    const hidden = lastDim(x.shape);
-    if (!isRow(scale, hidden) || !isRow(bias, hidden)) return decline('scale and bias are not vectors over the last axis');
-    return graph.op('LayerNorm', [x, scale, bias], { epsilon: scalarValue(epsilon?.constant) ?? 0 });
+    if (!isRow(scale, x) || !isRow(bias, x)) return decline('scale and bias are not vectors over the last axis');
+    return graph.op('LayerNorm', [x, asVector(scale, graph), asVector(bias, graph)], { epsilon: scalarValue(epsilon?.constant) ?? 0 });
   },
 });
 
@@ -74,9 +73,9 @@ export const lowerLayerNormalization = rewrite({
     if (axis !== -1 && axis + 1 !== x.shape?.length) return decline(`it normalises from axis ${axis}, not the last`);
     const hidden = lastDim(x.shape);
     if (typeof hidden !== 'number') return decline('the size of the last axis is not known');
-    if (!isRow(scale, hidden) || (bias && !isRow(bias, hidden))) return decline('scale and bias are not vectors over the last axis');
-    const shift = bias ?? graph.constant('bias', filled('f32', [hidden], 0));
-    return graph.op('LayerNorm', [x, scale, shift], { epsilon: Number(graph.root.attributes['epsilon'] ?? 1e-5) });
+    if (!isRow(scale, x) || (bias && !isRow(bias, x))) return decline('scale and bias are not vectors over the last axis');
+    const shift = bias ? asVector(bias, graph) : graph.constant('bias', filled('f32', [hidden], 0));
+    return graph.op('LayerNorm', [x, asVector(scale, graph), shift], { epsilon: Number(graph.root.attributes['epsilon'] ?? 1e-5) });
   },
 });
 
@@ -91,7 +90,7 @@ export const absorbLayerNormScale = rewrite({
     if (rounds(norm, graph)) return decline('the LayerNorm rounds its result');
     const [x, oldScale, bias] = operands(norm, graph);
     if (!isFilled(oldScale, 1) || !isFilled(bias, 0)) return decline('the LayerNorm has a scale or a bias already');
-    if (!isRow(scale, lastDim(x.shape))) return decline('the factor is not a vector over the last axis');
+    if (!isRow(scale, x)) return decline('the factor is not a vector over the last axis');
     return graph.op('LayerNorm', [x, asVector(scale, graph), bias], graph.producer(norm)!.attributes);
   },
 });
@@ -105,7 +104,7 @@ export const absorbLayerNormBias = rewrite({
     if (rounds(norm, graph)) return decline('the LayerNorm rounds its result');
     const [x, scale, oldBias] = operands(norm, graph);
     if (!isFilled(oldBias, 0)) return decline('the LayerNorm has a bias already');
-    if (!isRow(bias, lastDim(x.shape))) return decline('the summand is not a vector over the last axis');
+    if (!isRow(bias, x)) return decline('the summand is not a vector over the last axis');
     return graph.op('LayerNorm', [x, scale, asVector(bias, graph)], graph.producer(norm)!.attributes);
   },
 });
@@ -128,7 +127,7 @@ export const multiplyLayerNorm = rewrite({
   pattern: op('Mul', oneOf(anyNorm, roundedNorm), constant('factors')),
   replace: ({ norm, rounded, factors }, graph) => {
     const [x, scale, bias] = operands(norm, graph);
-    if (!isRow(factors, lastDim(x.shape))) return decline('the factors are no vector over the last axis');
+    if (!isRow(factors, x)) return decline('the factors are no vector over the last axis');
     const by = factors.constant!.data as Float32Array;
     if (!by.every((factor) => factor > 0 && Number.isInteger(Math.log2(factor)))) return decline('a factor is no power of two');
     if (!scale.constant || !bias.constant) return decline('scale and bias are not constant');
@@ -154,16 +153,10 @@ function isLastAxis(axes: Value, x: Value): boolean {
   return list?.length === 1 && (list[0] === -1 || list[0]! + 1 === x.shape?.length);
 }
 
-/** A vector of `size` f32 elements, whatever 1s stand before. */
-function isRow(value: Value, size: unknown): boolean {
-  const shape = value.shape;
-  return (
-    value.dtype === 'f32' &&
-    shape !== undefined &&
-    shape.length > 0 &&
-    shape.at(-1) === size &&
-    shape.slice(0, -1).every((dim) => dim === 1)
-  );
+/** f32 over the last axis of x; a constant may have 1s before that, as long as x does not get more axes by them. */
+function isRow({ dtype, shape, constant }: Value, x: Value): boolean {
+  if (dtype !== 'f32' || !shape || !x.shape || shape.length === 0 || shape.length > (constant ? x.shape.length : 1)) return false;
+  return shape.at(-1) === lastDim(x.shape) && shape.slice(0, -1).every((dim) => dim === 1);
 }
 
 function asVector(value: Value, graph: Replacement): Value {

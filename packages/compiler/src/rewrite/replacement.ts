@@ -91,6 +91,8 @@ export class Replacement {
     if (takesName && !isNode && !this.canTakeName(result)) {
       return decline(`"${output}" is a graph output, and "${result.name}" has to keep its own name`);
     }
+    const [rank, own] = [(this.values.get(result.name) ?? graph.value(result.name)).shape?.length, graph.value(output).shape?.length];
+    if (rank !== undefined && own !== undefined && rank !== own) return decline(`it would have ${rank} axes instead of ${own}`);
     for (const value of this.values.values()) graph.addValue(value);
     // The last node makes the result, so it gets the root's own name.
     this.index.releaseName(this.root);

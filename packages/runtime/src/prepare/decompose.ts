@@ -87,6 +87,16 @@ function expandNorm(graph: Graph, node: Node): Node[] {
   return e.nodes;
 }
 
+/** Token types of another integer dtype than the ids → a Cast before the embeddings, whose kernel takes one dtype for both. */
+function castTypes(graph: Graph, node: Node): Node[] {
+  const [ids, , , types] = node.inputs as [string, string, string?, string?];
+  const { dtype } = graph.value(ids);
+  if (!types || graph.value(types).dtype === dtype) return [node];
+  const e = new Expansion(graph, node);
+  const cast = e.op('Cast', [types], { to: dtype }, undefined, dtype);
+  return [...e.nodes, { ...node, inputs: node.inputs.with(3, cast) }];
+}
+
 /** Quantize and Dequantize of what does not run as panels → ONNX's own, and the sum with a bias. */
 function expandCode(graph: Graph, node: Node): Node[] {
   const e = new Expansion(graph, node);
@@ -127,6 +137,7 @@ export function decompose(graph: Graph): void {
   graph.nodes = graph.nodes.flatMap((node) => {
     if (node.op === 'Attention' && !keyMaskOf(node, producers).ok) return expandAttention(graph, node);
     if (node.op === 'LayerNorm' && !isPanelNorm(graph, node)) return expandNorm(graph, node);
+    if (node.op === 'Embeddings') return castTypes(graph, node);
     return [node];
   });
   graph.nodes = graph.nodes.flatMap((node) =>

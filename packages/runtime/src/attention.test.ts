@@ -87,6 +87,34 @@ describe('attention', () => {
     // One step of the result, since the 8-bit kernel codes probabilities too.
     expectClose((await both(graph, { ...feeds(2, 70), ...pairs }))[0]!, 2 / 255 + 1e-5);
   });
+
+  it.each<[string, readonly [number, number, number], number, number]>([
+    ['heads of two features', [0, 1, 2], 4, 0.5],
+    ['a scale below zero', [0, 1, 2], 2, -0.5],
+    ['codes that are queries and keys', [0, 0, 2], 2, 0.5],
+    ['codes that are queries and values', [0, 1, 0], 2, 0.5],
+  ])('of 8-bit codes takes %s, which its kernel does not', async (_, [q, k, v], count, scale) => {
+    const sketch = new Sketch();
+    const range = [sketch.constant('min', -1), sketch.constant('max', 1)];
+    const codes = queries(sketch).map((name) => sketch.op(`${name}_s8`, 'Quantize', [name, ...range], { dtype: 's8' }, 's8'));
+    const inputs = [codes[q]!, codes[k]!, codes[v]!, '', ...range, ...range, ...range, ...range];
+    const attended = sketch.op('attended', 'Attention', inputs, { heads: count, scale, output_dtype: 'u8' }, 'u8');
+    const graph = sketch.result(sketch.op('y', 'Dequantize', [attended, ...range]));
+    expectClose((await both(graph, feeds(2, 70)))[0]!, 1 / 255 + 1e-5);
+  });
+
+  it.each([1, 2])('of one encoder may be under different masks, or under none, %i threads', async (threads) => {
+    const sketch = new Sketch();
+    const [q, k, v] = queries(sketch) as [string, string, string];
+    const [mask, other] = ['mask', 'other'].map((name) => sketch.input(name, 's64', ['batch', 'sequence'])) as [string, string];
+    const padding = (name: string, from: string, value: number): string => sketch.op(name, 'PaddingMask', [from], { value });
+    const [far, near, another] = [padding('far', mask, -10000), padding('near', mask, -2), padding('another', other, -10000)];
+    let y = q;
+    for (const [i, additive] of [far, near, another, far, ''].entries())
+      y = sketch.op(`y${i}`, 'Attention', [y, k, v, ...(additive ? [additive] : [])], heads);
+    const masks = { mask: maskOf(2, 12), other: { ...maskOf(2, 12), data: new BigInt64Array(24).fill(1n) } };
+    expectClose((await both(sketch.result(y), { ...feeds(2, 12), ...masks }, threads))[0]!);
+  });
 });
 
 describe('roundings', () => {

@@ -1,4 +1,3 @@
-import { EngineError } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
 import { packSequences } from './pack-sequences';
 import type { Component } from './prepared';
@@ -19,9 +18,34 @@ export function panelInputs(node: Node): string[] {
   return slots.map((slot) => node.inputs[slot]).filter((name): name is string => Boolean(name));
 }
 
-/** Groups panel nodes that hand panels to each other; each group shares one set of rows. */
+/** Panel nodes that hand panels to each other; each group shares one set of rows. */
 export function findComponents(graph: Graph, panel: ReadonlySet<Node>): { components: Component[]; of: Map<Node, number> } {
   const producers = graph.producers();
+  const { groups, of } = groupNodes(producers, panel);
+  return { components: groups.map((nodes) => describe(graph, nodes, producers)), of };
+}
+
+/** Attentions under another mask than most of their group: a group has one map of its tokens. */
+export function unlikeMasks(graph: Graph, panel: ReadonlySet<Node>): ReadonlySet<Node> {
+  const producers = graph.producers();
+  return new Set(
+    groupNodes(producers, panel).groups.flatMap((nodes) => {
+      const byMask = new Map<string, Node[]>();
+      for (const node of nodes) {
+        if (node.op !== 'Attention') continue;
+        const { padding } = keyMaskOf(node, producers);
+        const key = padding ? `${padding.attributes['value']} ${padding.inputs[0]}` : '';
+        byMask.set(key, [...(byMask.get(key) ?? []), node]);
+      }
+      return [...byMask.values()]
+        .sort((a, b) => b.length - a.length)
+        .slice(1)
+        .flat();
+    }),
+  );
+}
+
+function groupNodes(producers: ReadonlyMap<string, Node>, panel: ReadonlySet<Node>): { groups: Node[][]; of: Map<Node, number> } {
   const parent = new Map<Node, Node>();
   const root = (node: Node): Node => {
     let at = node;
@@ -54,7 +78,7 @@ export function findComponents(graph: Graph, panel: ReadonlySet<Node>): { compon
     groups[index]!.push(node);
     of.set(node, index);
   }
-  return { components: groups.map((nodes) => describe(graph, nodes, producers)), of };
+  return { groups, of };
 }
 
 function describe(graph: Graph, nodes: readonly Node[], producers: ReadonlyMap<string, Node>): Component {
@@ -64,13 +88,7 @@ function describe(graph: Graph, nodes: readonly Node[], producers: ReadonlyMap<s
   if (attention.length === 0 && !nodes.some((node) => node.op === 'Embeddings')) {
     return { kind: 'rows', rowsOf, maskedBias: 0, pack: false, packReason: 'no attention' };
   }
-  const paddings = new Set(attention.map((node) => keyMaskOf(node, producers).padding));
-  if (paddings.size > 1) {
-    throw new EngineError('E_UNSUPPORTED', 'load', `attention nodes of one encoder use ${paddings.size} different masks`, {
-      where: attention[0]!.name,
-    });
-  }
-  const [padding] = paddings;
+  const padding = attention[0] && keyMaskOf(attention[0], producers).padding;
   if (!padding) return { kind: 'tokens', rowsOf, maskedBias: 0, pack: false, packReason: 'no mask' };
   // JSON has no infinity; the most negative f32 has the same effect wherever one key is left unmasked.
   const maskedBias = Math.max(padding.attributes['value'] as number, -3.4028234663852886e38);

@@ -1,7 +1,7 @@
 import { type DType, s64, type Tensor } from '@neural-engine/core';
 import type { Graph, Node } from '@neural-engine/ir';
 import { codeOf, rangeInput } from './codes';
-import { isPanelCode, isPanelNorm, keyMaskOf } from './select-panels';
+import { isPanelAttention, isPanelCode, isPanelNorm } from './select-panels';
 
 const f32 = (value: number): Tensor => ({ dtype: 'f32', dims: [], data: Float32Array.of(value) });
 
@@ -57,7 +57,7 @@ function expandPaddingMask(graph: Graph, node: Node): Node[] {
 /** The first range of an Attention's operands: q, k, v and y follow each other. */
 const RANGES = 4;
 
-/** Attention whose mask is not a key mask → split heads, scaled product, mask, softmax, product, merge heads, all in f32. */
+/** Attention that no panel step computes → split heads, scaled product, mask, softmax, product, merge heads, all in f32. */
 function expandAttention(graph: Graph, node: Node): Node[] {
   const e = new Expansion(graph, node);
   const heads = node.attributes['heads'] as number;
@@ -131,11 +131,13 @@ function expandPaddingMasks(graph: Graph): void {
   });
 }
 
-/** Replaces engine operators that no panel step covers by ONNX-like ones. */
-export function decompose(graph: Graph): void {
+/** Replaces engine operators that no panel step covers, and the given attentions, by ONNX-like ones. */
+export function decompose(graph: Graph, attentions: ReadonlySet<Node> = new Set()): void {
   const producers = graph.producers();
+  const consumers = graph.consumers();
   graph.nodes = graph.nodes.flatMap((node) => {
-    if (node.op === 'Attention' && !keyMaskOf(node, producers).ok) return expandAttention(graph, node);
+    if (node.op === 'Attention' && (attentions.has(node) || !isPanelAttention(graph, node, producers, consumers)))
+      return expandAttention(graph, node);
     if (node.op === 'LayerNorm' && !isPanelNorm(graph, node)) return expandNorm(graph, node);
     if (node.op === 'Embeddings') return castTypes(graph, node);
     return [node];

@@ -6,7 +6,7 @@ import { checkGeneric } from '../lower/generic';
 import { lowerAttention } from './attention';
 import { isHalfOnly, narrowInput } from './bf16-inputs';
 import { codeOf, rangeInput } from './codes';
-import { findComponents, panelInputs } from './components';
+import { findComponents, panelInputs, unlikeMasks } from './components';
 import { decompose } from './decompose';
 import { dropReorders } from './drop-reorders';
 import { quantizeTable, withFirstRow } from './embedding-table';
@@ -14,7 +14,7 @@ import { fuseQuantize } from './fuse-quantize';
 import { lowerInnerProduct } from './inner-product';
 import { joinNorms } from './join-norms';
 import type { PanelOp, PanelValue, Prepared, PreparedNode, WeightChoice } from './prepared';
-import { PANEL_ACTIVATIONS, selectPanelNodes } from './select-panels';
+import { isQuery, PANEL_ACTIVATIONS, selectPanelNodes } from './select-panels';
 import type { TimeFormats } from './time-formats';
 import { WeightSpecs } from './weight-specs';
 
@@ -38,7 +38,11 @@ export function prepare(source: Graph, options: PrepareOptions = {}): { prepared
   const graph = source.clone();
   dropReorders(graph);
   decompose(graph);
-  const panel = selectPanelNodes(graph);
+  let panel = selectPanelNodes(graph);
+  for (let unlike = unlikeMasks(graph, panel); unlike.size > 0; unlike = unlikeMasks(graph, panel)) {
+    decompose(graph, unlike);
+    panel = selectPanelNodes(graph);
+  }
   const maskUse = new Set(
     [...panel]
       .filter((node) => node.op === 'Attention')
@@ -121,16 +125,6 @@ function outputDtype(graph: Graph, output: string, op: PanelOp): PanelValue['dty
 
 /** Whether a node rounds its f32 result to bf16, so that nothing is lost where it is kept as that. */
 const isRounded = (node: Node): boolean => node.attributes['rounding'] === 'bf16';
-
-/** Whether attention reads these s8 codes as its queries, and nobody else does: it takes them as u8 with zero point 128. */
-function isQuery(graph: Graph, name: string, consumers: ReadonlyMap<string, Node[]>): boolean {
-  const readers = consumers.get(name) ?? [];
-  return (
-    graph.value(name).dtype === 's8' &&
-    readers.length > 0 &&
-    readers.every(({ op, inputs: [q, k, v] }) => op === 'Attention' && q === name && k !== name && v !== name)
-  );
-}
 
 function lowerPanelNode(
   graph: Graph,

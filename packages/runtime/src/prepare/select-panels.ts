@@ -13,6 +13,35 @@ export function keyMaskOf(node: Node, producers: ReadonlyMap<string, Node>): { o
   return padding?.op === 'PaddingMask' ? { ok: true, padding } : { ok: false };
 }
 
+/** What the kernel for 8-bit attention takes: features of a head, in fours. */
+const MAX_HEAD_FEATURES = 4096;
+
+/** Whether attention reads these s8 codes as its queries, and nobody else does: it takes them as u8 with zero point 128. */
+export function isQuery(graph: Graph, name: string, consumers: ReadonlyMap<string, Node[]>): boolean {
+  const readers = consumers.get(name) ?? [];
+  return (
+    graph.value(name).dtype === 's8' &&
+    readers.length > 0 &&
+    readers.every(({ op, inputs: [q, k, v] }) => op === 'Attention' && q === name && k !== name && v !== name)
+  );
+}
+
+/** Whether attention runs as a panel step: under a key mask, and on codes only of a form that the kernel takes. */
+export function isPanelAttention(
+  graph: Graph,
+  node: Node,
+  producers: ReadonlyMap<string, Node>,
+  consumers: ReadonlyMap<string, Node[]>,
+): boolean {
+  if (!keyMaskOf(node, producers).ok) return false;
+  const q = node.inputs[0]!;
+  const { dtype, shape } = graph.value(q);
+  if (dtype !== 's8') return true;
+  const features = Number(shape?.at(-1)) / (node.attributes['heads'] as number);
+  const isTaken = features % 4 === 0 && features <= MAX_HEAD_FEATURES && (node.attributes['scale'] as number) >= 0;
+  return isTaken && isQuery(graph, q, consumers);
+}
+
 /** Whether a LayerNorm runs as a panel step: one of f32 rows, by constants. */
 export const isPanelNorm = (graph: Graph, { inputs: [x, scale, bias] }: Node): boolean =>
   graph.values.get(x ?? '')?.dtype === 'f32' && rank(graph, x) >= 2 && [scale, bias].every((name) => graph.constant(name) !== undefined);

@@ -108,6 +108,25 @@ describe('Pool', () => {
     await one.run(feedsOf(1, 1));
   });
 
+  it('waits as long as it is told where that is longer than a timer can, and refuses times that are none', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => void warnings.push(warning);
+    process.on('warning', onWarning);
+    const one = await pool(
+      { instances: 1, threadsPerInstance: 1, timeoutMs: 2 ** 31, maxDelayMs: Number.POSITIVE_INFINITY, maxBatch: 2 },
+      slow,
+    );
+    const first = one.run(long, { timeoutMs: Number.POSITIVE_INFINITY });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(one.statistics).toMatchObject({ queued: 1, expired: 0 }); // it still waits for another to join it
+    await Promise.all([first, one.run(long)]);
+    expect(one.statistics).toMatchObject({ answered: 2, batches: 1 });
+    process.off('warning', onWarning);
+    expect(warnings).toEqual([]);
+    for (const timeoutMs of [Number.NaN, -1])
+      await expect(one.run(long, { timeoutMs })).rejects.toMatchObject({ code: 'E_USAGE', message: expect.stringContaining('timeoutMs') });
+  });
+
   it('keeps an answer from the arrays that the caller changes meanwhile', async () => {
     const one = await pool({ instances: 1, threadsPerInstance: 1 });
     const feeds = feedsOf(1, 3);

@@ -67,6 +67,14 @@ interface Batch {
 const DEFAULTS = { maxBatch: 8, maxDelayMs: 0, maxQueue: 64, maxQueueBytes: 256 * 2 ** 20 };
 /** Plans an instance keeps: batch sizes times padded lengths. */
 const PLANS = 128;
+/** 25 days. A timer that is to wait longer fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+function checkLimit(name: keyof PoolOptions, value: number | undefined): void {
+  const least = name === 'maxBatch' ? 1 : 0;
+  if (value !== undefined && !(value >= least && (name.endsWith('Ms') || Number.isInteger(value))))
+    throw new EngineError('E_USAGE', 'usage', `${name}: expected a number from ${least} on, got ${value}`, { where: name });
+}
 
 /**
  * Instances of one model behind one queue.
@@ -103,11 +111,7 @@ export class Pool implements AsyncDisposable {
    * @throws {EngineError} E_USAGE options that make no sense, cores that this process may not use; E_LIMIT no threads can be had.
    */
   static async open(model: Model, options: PoolOptions = {}): Promise<Pool> {
-    for (const name of ['maxBatch', 'maxQueue', 'maxQueueBytes', 'maxDelayMs', 'timeoutMs'] as const) {
-      const [value, least] = [options[name], name === 'maxBatch' ? 1 : 0];
-      if (value !== undefined && !(value >= least && (name.endsWith('Ms') || Number.isInteger(value))))
-        throw new EngineError('E_USAGE', 'usage', `${name}: expected a number from ${least} on, got ${value}`, { where: name });
-    }
+    for (const name of ['maxBatch', 'maxQueue', 'maxQueueBytes', 'maxDelayMs', 'timeoutMs'] as const) checkLimit(name, options[name]);
     const placements = placeInstances(options);
     const sessions: Session[] = [];
     try {
@@ -130,10 +134,11 @@ export class Pool implements AsyncDisposable {
    * Computes the outputs for `feeds` on the next free instance, perhaps together with other requests; the answer does not depend on them.
    *
    * @throws {EngineError} E_REQUEST feeds that contradict the model; E_OVERLOAD the queue is full; E_DRAINING the pool takes no more;
-   * E_DEADLINE, E_ABORTED.
+   * E_DEADLINE, E_ABORTED; E_USAGE a time that is none.
    */
   async run(feeds: Feeds, options: PoolRunOptions = {}): Promise<Record<string, Tensor>> {
     const { signal } = options;
+    checkLimit('timeoutMs', options.timeoutMs);
     if (this.draining) throw new EngineError('E_DRAINING', 'run', 'the pool is shutting down and takes no more requests');
     if (signal?.aborted) throw aborted(signal);
     // Copies, because the request may wait and its arrays are the caller's.
@@ -175,7 +180,7 @@ export class Pool implements AsyncDisposable {
         },
       };
       const onAbort = (): void => this.leave(request, 'aborted', aborted(signal!));
-      const deadline = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs);
+      const deadline = due - arrived <= LONGEST_TIMER_MS ? setTimeout(expire, timeoutMs) : undefined;
       signal?.addEventListener('abort', onAbort, { once: true });
       this.queue.push(request);
       this.queuedBytes += bytes;
@@ -237,7 +242,7 @@ export class Pool implements AsyncDisposable {
       const full = chosen.reduce((sum, { rows }) => sum + rows, 0) >= this.limits.maxBatch;
       const waitMs = this.batching ? chosen[0]!.arrived + this.limits.maxDelayMs - performance.now() : 0;
       if (!full && waitMs > 0 && !this.draining) {
-        this.timer = setTimeout(() => this.dispatch(), waitMs);
+        this.timer = setTimeout(() => this.dispatch(), Math.min(waitMs, LONGEST_TIMER_MS));
         return;
       }
       void this.start(this.idle.pop()!, chosen);

@@ -187,6 +187,10 @@ describe('ending early', () => {
     await all[0];
     expect(ends).toEqual(['second E_ABORTED', 'first E_ABORTED']);
     expect(await code(session.run(program, [feed(1)], [new Float32Array(ROWS * M)], { signal: AbortSignal.abort() }))).toBe('E_ABORTED');
+    for (const signal of [{ aborted: false }, null]) {
+      const run = session.run(program, [feed(1)], [new Float32Array(ROWS * M)], { signal: signal as unknown as AbortSignal });
+      expect(await code(run)).toBe('E_USAGE');
+    }
     await runOnce(session);
   });
 

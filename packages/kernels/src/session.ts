@@ -90,6 +90,9 @@ export class NativeSession implements AsyncDisposable {
     options: RunOptions = {},
   ): Promise<RunProfile | undefined> {
     const { signal, profile = false } = options;
+    // Found out behind the submission, nobody would collect the run, and the process would wait for it for ever.
+    if (signal !== undefined && typeof signal?.addEventListener !== 'function')
+      throw new EngineError('E_USAGE', 'run', 'signal: expected an AbortSignal', { where: 'signal' });
     if (signal?.aborted) throw aborted(signal);
     const targets = [...outputs];
     const { handle, mailbox } = this;

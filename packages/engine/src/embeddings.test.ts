@@ -65,3 +65,8 @@ it('keeps them in a packed file of their own, a quarter of the size', async () =
   const [wide, narrow] = [await size({}), await size({ embeddings: 'int8' })];
   expect(wide - narrow).toBeGreaterThan(342 * 36 * 3 - 342 * 4 - 1000);
 });
+
+it('refuses a form of them that there is not', async () => {
+  const options = { embeddings: 'INT8' } as unknown as LoadOptions;
+  await expect(load(model, options)).rejects.toMatchObject({ code: 'E_USAGE', message: expect.stringContaining('got "INT8"') });
+});

@@ -32,9 +32,15 @@ const INLINE_ELEMENTS = 64;
 /**
  * Decides, once per model, which nodes run as panel steps and with which weights.
  *
- * @throws {EngineError} E_QUANT, E_UNSUPPORTED a quantised node lacks a constant range, or mixes dtypes no kernel has.
+ * @throws {EngineError} E_QUANT, E_UNSUPPORTED a quantised node lacks a constant range, or mixes dtypes no kernel has; E_USAGE embeddings in
+ * a form that there is not.
  */
 export function prepare(source: Graph, options: PrepareOptions = {}): { prepared: Prepared; weights: WeightSpec[] } {
+  const { embeddings = 'f32' } = options;
+  if (embeddings !== 'f32' && embeddings !== 'int8')
+    throw new EngineError('E_USAGE', 'usage', `embeddings: expected "f32" or "int8", got ${JSON.stringify(embeddings)}`, {
+      where: 'embeddings',
+    });
   const graph = source.clone();
   dropReorders(graph);
   decompose(graph);

@@ -144,4 +144,5 @@ export async function pipeline(
   }
 }
 
-const isLoaded = (model: LoadedModel | ModelSource): model is LoadedModel => typeof model === 'object' && 'runtime' in model;
+const isLoaded = (model: LoadedModel | ModelSource): model is LoadedModel =>
+  typeof model === 'object' && model !== null && 'runtime' in model;

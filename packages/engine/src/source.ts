@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { types } from 'node:util';
 import { EngineError } from '@neural-engine/core';
 import { Graph } from '@neural-engine/ir';
 import type { OnnxModel } from '@neural-engine/onnx';
@@ -19,16 +20,18 @@ export type Located =
 /**
  * Recognises a source without reading it.
  *
- * @throws {EngineError} E_NOT_FOUND the path does not exist; E_USAGE it is a folder without a model, naming what was looked for.
+ * @throws {EngineError} E_NOT_FOUND the path does not exist; E_PATH, E_IO it cannot be read; E_USAGE it is a folder without a model, naming
+ * what was looked for, or no source at all.
  */
 export function locate(source: ModelSource): Located {
-  if (source instanceof Uint8Array) return { kind: 'bytes', bytes: source };
+  // Of another realm too, such as a test runner's.
+  if (types.isUint8Array(source)) return { kind: 'bytes', bytes: source };
   if (source instanceof Graph) return { kind: 'graph', graph: source };
-  if (typeof source === 'object' && !(source instanceof URL)) return { kind: 'onnx', model: source };
-  const path = source instanceof URL ? fileURLToPath(source) : source;
+  if (typeof source === 'object' && source !== null && 'graph' in source) return { kind: 'onnx', model: source };
+  const path = pathOf(source);
   if (!existsSync(path)) throw new EngineError('E_NOT_FOUND', 'load', `there is no model at "${path}"`, { where: path });
   if (!statSync(path).isDirectory()) return { kind: 'onnx-file', file: path, directory: dirname(path) };
-  const names = readdirSync(path);
+  const names = namesIn(path);
   const configs = names.filter((name) => name.endsWith('.yaml'));
   const binaries = names.filter((name) => name.endsWith('.bin'));
   const config = names.includes('conf.yaml') ? 'conf.yaml' : configs.length === 1 ? configs[0]! : undefined;
@@ -43,4 +46,29 @@ export function locate(source: ModelSource): Located {
   throw new EngineError('E_USAGE', 'load', `"${path}" holds no model: expected conf.yaml and model.bin, or one .onnx file`, {
     where: path,
   });
+}
+
+function pathOf(source: unknown): string {
+  if (typeof source === 'string' && source !== '') return source;
+  if (source instanceof URL && source.protocol === 'file:') return fileURLToPath(source);
+  const what =
+    source instanceof URL ? source.href : typeof source === 'object' && source !== null ? source.constructor?.name : JSON.stringify(source);
+  throw new EngineError(
+    'E_USAGE',
+    'load',
+    `a model is a path, a file: URL, a Uint8Array of ONNX, an OnnxModel or a Graph; this is ${what ?? typeof source}`,
+    { where: 'source' },
+  );
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new EngineError(code === 'EACCES' || code === 'EPERM' ? 'E_PATH' : 'E_IO', 'load', `"${folder}" cannot be read (${code})`, {
+      where: folder,
+      cause,
+    });
+  }
 }

@@ -73,6 +73,25 @@ describe('labelled texts', () => {
     expect([data.examples.length, data.skipped]).toEqual([9999, 1]);
   });
 
+  it.each([
+    ['tsv', 'text\tlabel\na\t1\nb\nc\t0\t\n d\t0\n', /line 3: 1 fields, expected 2/],
+    ['csv', 'text,label\na,1\nb\n"c, ""c""",0,\n d,0\n', /line 3: 1 fields, expected 2/],
+    ['jsonl', '{"text":"a","label":1}\n{"text":\n[]\n{"text":" d","label":0}\n', /line 2: not valid JSON/],
+    ['json', '[{"text":"a","label":1},7,null,{"text":" d","label":0}]', /\[1\]: expected an object/],
+  ])('lose malformed records of %s too', async (extension, content, message) => {
+    await expect(read(extension, content)).rejects.toMatchObject({ code: 'E_DATASET', message: expect.stringMatching(message) });
+    const { examples, skipped, reasons } = await read(extension, content, { onError: 'skip' });
+    expect(examples).toEqual([
+      { text: 'a', label: 1 },
+      { text: ' d', label: 0 },
+    ]);
+    expect([skipped, reasons[0]]).toEqual([2, expect.stringMatching(message)]);
+  });
+
+  it('stop all the same where no next record can be found', async () => {
+    await expect(read('csv', 'text,label\n"a,1\n', { onError: 'skip' })).rejects.toMatchObject({ code: 'E_DATASET' });
+  });
+
   it('refuse a task that does not exist', async () => {
     await expect(read('tsv', 'a\tb\n', { task: 'toString' as 'sst2' })).rejects.toMatchObject({ code: 'E_USAGE' });
   });

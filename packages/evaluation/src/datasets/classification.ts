@@ -53,6 +53,7 @@ export async function readClassification(path: string, options: ClassificationDa
   for await (const record of readRecords(path, {
     ...(options.format && { format: options.format }),
     ...(header !== undefined && { header }),
+    onBadRecord: collector.leaveOut,
   })) {
     columns ??= chooseColumns(record, options, task, path);
     const chosen = columns;

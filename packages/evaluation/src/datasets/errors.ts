@@ -35,16 +35,28 @@ export class ExampleCollector<Example> {
     return this.#examples.length;
   }
 
-  /** Runs `make`; under `skip` an E_DATASET error counts the record out instead. */
+  /** Adds what `make` returns; where that throws, {@link leaveOut}. */
   add(make: () => Example): void {
+    const example = this.attempt(make);
+    if (example !== undefined) this.#examples.push(example);
+  }
+
+  /** What `make` returns; undefined where a record was left out because of it. */
+  attempt<Part>(make: () => Part): Part | undefined {
     try {
-      this.#examples.push(make());
+      return make();
     } catch (error) {
-      if (this.onError !== 'skip' || !EngineError.isInstance(error) || error.code !== 'E_DATASET') throw error;
-      this.#skipped++;
-      if (this.#reasons.length < REASONS_KEPT) this.#reasons.push(error.message);
+      this.leaveOut(error);
+      return undefined;
     }
   }
+
+  /** Throws the error; under `skip` an E_DATASET counts a record out instead. */
+  readonly leaveOut = (error: unknown): void => {
+    if (this.onError !== 'skip' || !EngineError.isInstance(error) || error.code !== 'E_DATASET') throw error;
+    this.#skipped++;
+    if (this.#reasons.length < REASONS_KEPT) this.#reasons.push(error.message);
+  };
 
   /** @throws {EngineError} E_DATASET nothing usable was found. */
   finish(where: string): Dataset<Example> {

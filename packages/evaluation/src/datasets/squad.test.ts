@@ -58,6 +58,15 @@ describe('SQuAD files', () => {
     expect(() => parseSquad(squad(question({ id: 1 })), 'file', { onError: 'skip' })).toThrow(/all 1 records are bad/);
   });
 
+  it('lose paragraphs and articles that are bad as one record each', () => {
+    const { data } = squad(question());
+    const bad = [7, { paragraphs: 7 }, { paragraphs: [{ qas: [] }, { context: 'c' }, ...data[0]!.paragraphs] }];
+    const { examples, skipped, reasons } = parseSquad({ data: bad }, 'file', { onError: 'skip' });
+    expect(examples.map(({ id }) => id)).toEqual(['q1']);
+    expect(skipped).toBe(4);
+    expect(reasons[3]).toBe('file: data[2].paragraphs[1].qas: missing');
+  });
+
   it('without answers are good for calibration', () => {
     const { examples } = parseSquad(squad({ id: 'q1', question: 'When?' }), 'file', { requireAnswers: false });
     expect(examples[0]!.answers).toEqual([]);

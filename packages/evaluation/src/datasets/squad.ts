@@ -34,14 +34,13 @@ export function parseSquad(value: unknown, where = 'SQuAD data', options: SquadO
   const articles = listAt(objectAt(value, where)['data'], `${where}: data`);
   for (const [a, article] of articles.entries()) {
     const articleAt = `${where}: data[${a}]`;
-    const { title, paragraphs } = objectAt(article, articleAt);
-    for (const [p, paragraph] of listAt(paragraphs, `${articleAt}.paragraphs`).entries()) {
+    const { title, paragraphs } = collector.attempt(() => articleOf(article, articleAt)) ?? { title: '', paragraphs: [] };
+    for (const [p, paragraph] of paragraphs.entries()) {
       const paragraphAt = `${articleAt}.paragraphs[${p}]`;
-      const { context, qas } = objectAt(paragraph, paragraphAt);
-      const text = textAt(context, `${paragraphAt}.context`);
-      for (const [q, qa] of listAt(qas, `${paragraphAt}.qas`).entries()) {
+      const { context, qas } = collector.attempt(() => paragraphOf(paragraph, paragraphAt)) ?? { context: '', qas: [] };
+      for (const [q, qa] of qas.entries()) {
         collector.add(() => {
-          const example = questionAt(qa, `${paragraphAt}.qas[${q}]`, typeof title === 'string' ? title : '', text, requireAnswers);
+          const example = questionAt(qa, `${paragraphAt}.qas[${q}]`, title, context, requireAnswers);
           if (ids.has(example.id))
             throw datasetError(`the id ${JSON.stringify(example.id.slice(0, 60))} came before`, `${paragraphAt}.qas[${q}]`);
           ids.add(example.id);
@@ -51,6 +50,16 @@ export function parseSquad(value: unknown, where = 'SQuAD data', options: SquadO
     }
   }
   return collector.finish(where);
+}
+
+function articleOf(value: unknown, where: string): { title: string; paragraphs: readonly unknown[] } {
+  const { title, paragraphs } = objectAt(value, where);
+  return { title: typeof title === 'string' ? title : '', paragraphs: listAt(paragraphs, `${where}.paragraphs`) };
+}
+
+function paragraphOf(value: unknown, where: string): { context: string; qas: readonly unknown[] } {
+  const { context, qas } = objectAt(value, where);
+  return { context: textAt(context, `${where}.context`), qas: listAt(qas, `${where}.qas`) };
 }
 
 function questionAt(value: unknown, where: string, title: string, context: string, requireAnswers: boolean): SquadExample {

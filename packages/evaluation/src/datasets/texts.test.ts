@@ -28,6 +28,8 @@ describe('readTexts', () => {
     const path = await write('bad.jsonl', '{"text":"a"}\n{"text":5}\n{"text":"b"}\n');
     await expect(readTexts(path)).rejects.toMatchObject({ code: 'E_DATASET', message: expect.stringContaining('line 2') });
     expect(await readTexts(path, { onError: 'skip' })).toMatchObject({ examples: [{ text: 'a' }, { text: 'b' }], skipped: 1 });
+    const cut = await write('cut.jsonl', '{"text":"a"}\n{"text":"b\n{"text":"c"}\n');
+    expect(await readTexts(cut, { onError: 'skip' })).toMatchObject({ examples: [{ text: 'a' }, { text: 'c' }], skipped: 1 });
     await expect(readTexts(await write('empty.jsonl', ''))).rejects.toMatchObject({ code: 'E_DATASET' });
     await expect(readTexts(await write('none.json', '{"data":[]}'))).rejects.toMatchObject({ code: 'E_DATASET' });
   });

@@ -37,7 +37,7 @@ export async function readTexts(path: string, options: TextsOptions = {}): Promi
   }
   const collector = new ExampleCollector<PlainText>(onError);
   let columns: { readonly text: string; readonly pair?: string } | undefined;
-  for await (const record of readRecords(path, options.format ? { format: options.format } : {})) {
+  for await (const record of readRecords(path, { ...(options.format && { format: options.format }), onBadRecord: collector.leaveOut })) {
     columns ??= chooseColumns(record, options, path);
     const { text, pair } = columns;
     collector.add(() => ({ text: textAt(record, text), ...(pair === undefined ? {} : { pair: textAt(record, pair) }) }));

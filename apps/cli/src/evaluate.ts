@@ -15,7 +15,7 @@ import {
   readSquad,
   type Statistic,
 } from '@neural-engine/evaluation';
-import { questionAnswering, type RunModel, type Tokenizer, textClassification } from '@neural-engine/text';
+import { questionAnswering, type RunModel, type TextClassificationPipeline, type Tokenizer, textClassification } from '@neural-engine/text';
 import { openOrt, ortFile } from './bench/ort';
 import { embeddingsOf } from './embeddings';
 import { progress } from './output/progress';
@@ -91,16 +91,12 @@ async function evaluateGlue(source: ModelSource, options: EvaluateOptions, onErr
   using outputs = await claimPredictions(source, options);
   const located = locate(source);
   const labels = 'directory' in located ? await classLabels(located.directory) : undefined;
-  const data = await readClassification(options.data, {
-    task,
-    onError,
-    // A model whose classes have the task's names in another order: its order counts.
-    ...(labels && sameNames(labels, GLUE_TASKS[task]) ? { labels } : {}),
+  const order = labels && classOrder(labels, GLUE_TASKS[task]);
+  const { examples, skipped, isRegression } = await readClassification(options.data, { task, onError });
+  const result = await withModel(source, options, examples.length, ({ base, onProgress, limit }) => {
+    const pipeline = order ? reordered(textClassification({ ...base, labels: labels! }), order) : textClassification(base);
+    return evaluateClassification({ examples, pipeline, regression: isRegression, onProgress, limit });
   });
-  const { examples, skipped, isRegression } = data;
-  const result = await withModel(source, options, examples.length, ({ base, onProgress, limit }) =>
-    evaluateClassification({ examples, pipeline: textClassification(base), regression: isRegression, onProgress, limit }),
-  );
   await outputs.save(options.predictions, () => `${JSON.stringify(result.predictions)}\n`);
   const { kind, ...figures } = result.metrics;
   const { predictions, total, seconds } = result;
@@ -117,9 +113,18 @@ async function evaluateGlue(source: ModelSource, options: EvaluateOptions, onErr
 const claimPredictions = (source: ModelSource, { predictions, data, force }: EvaluateOptions): Promise<Outputs> =>
   Outputs.claim([{ flag: '--predictions', path: predictions }], [typeof source === 'string' ? source : undefined, data], force);
 
-function sameNames(labels: readonly string[], task: GlueTask): boolean {
-  return task.labels !== undefined && labels.length === task.labels.length && labels.every((name) => task.labels!.includes(name));
+/** Where each class of the task stands among the model's; undefined where those have other names. Models differ in the case of theirs. */
+function classOrder(labels: readonly string[], task: GlueTask): readonly number[] | undefined {
+  const names = labels.map((name) => name.toLowerCase());
+  const order = task.labels?.map((name) => names.indexOf(name));
+  return order && order.length === names.length && !order.includes(-1) ? order : undefined;
 }
+
+/** The classes in the order of the task, which the numbers in its files and the class that F1 is of go by. */
+const reordered = (pipeline: TextClassificationPipeline, order: readonly number[]): TextClassificationPipeline => ({
+  ...pipeline,
+  logitsAll: async (items, run) => (await pipeline.logitsAll(items, run)).map((logits) => Float64Array.from(order, (i) => logits[i]!)),
+});
 
 interface Opened {
   readonly base: { run: RunModel; inputNames: readonly string[]; tokenizer: Tokenizer; batchSize: number };

@@ -90,6 +90,24 @@ describe('ne eval on GLUE', () => {
     // Three of four are right; of the class "positive" two are found and one is missed.
     expect({ figures, total }).toEqual({ figures: { accuracy: 0.75, f1: 0.8, matthews: expect.closeTo(0.5774, 3) }, total: 4 });
   });
+  it("scores a model whose classes stand in another order, or are written otherwise, by the task's numbers and names", async () => {
+    const config = join(folder, 'config.json');
+    const kept = readFileSync(config, 'utf8');
+    const [numbers, data] = [join(folder, 'numbers.tsv'), join(folder, 'dev.tsv')];
+    writeFileSync(data, 'sentence\tlabel\na great film\t0\nboring\t1\na dull film\t0\ngood fun\t0\n');
+    writeFileSync(numbers, 'sentence\tlabel\na great film\tnegative\nboring\tpositive\na dull film\tnegative\ngood fun\t0\n');
+    // Its class 0 counts bad words, and is the task's class 1 now: two texts are taken for that, of which one is.
+    writeFileSync(config, JSON.stringify({ id2label: { 0: 'POSITIVE', 1: 'NEGATIVE' } }));
+    try {
+      const expected = { accuracy: 0.75, f1: expect.closeTo(2 / 3, 10), matthews: expect.closeTo(0.5774, 3) };
+      for (const file of [data, numbers]) expect((await evaluate(folder, { ...options, data: file })).figures).toEqual(expected);
+      const predictions = join(folder, 'classes.json');
+      await evaluate(folder, { ...options, data, predictions });
+      expect(JSON.parse(readFileSync(predictions, 'utf8'))).toEqual([0, 1, 1, 0]);
+    } finally {
+      writeFileSync(config, kept);
+    }
+  });
   it('D6: a bad record stops it, or is counted out', async () => {
     const data = join(folder, 'bad.tsv');
     writeFileSync(data, 'sentence\tlabel\na great film\t1\nboring\t7\nfun\t1\n');

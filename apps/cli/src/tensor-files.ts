@@ -1,4 +1,4 @@
-import { allocate, EngineError, elementCount, type Tensor } from '@neural-engine/core';
+import { allocate, EngineError, elementCount, isFloat, type Tensor, toBf16, toF16, widen } from '@neural-engine/core';
 import type { Port } from '@neural-engine/runtime';
 import { readBytes } from './files';
 import { readNpz, writeNpz } from './npz';
@@ -24,24 +24,31 @@ export async function readTensors(path: string, ports: readonly Port[]): Promise
 }
 
 function nested(name: string, value: unknown, dtype: Tensor['dtype']): Tensor {
+  const refuse = (message: string): never => {
+    throw new EngineError('E_REQUEST', 'read', `input "${name}": ${message}`, { where: name });
+  };
   const dims: number[] = [];
   for (let at = value; Array.isArray(at); at = at[0]) {
     dims.push(at.length);
     if (dims.length > 16) throw new EngineError('E_LIMIT', 'read', `input "${name}" is nested more than 16 deep`, { where: name });
   }
-  const flat = (Array.isArray(value) ? value.flat(16) : [value]) as unknown[];
-  if (flat.length !== elementCount(dims, `input "${name}"`, 'read') || !flat.every((element) => typeof element === 'number')) {
-    throw new EngineError('E_REQUEST', 'read', `input "${name}": expected nested arrays of numbers of one length each`, { where: name });
-  }
-  const data = allocate(dtype, flat.length);
-  const wide = data instanceof BigInt64Array || data instanceof BigUint64Array;
-  flat.forEach((element, i) => {
-    if (wide && !Number.isSafeInteger(element))
-      throw new EngineError('E_REQUEST', 'read', `input "${name}": ${String(element)} is no integer that can be read exactly`, {
-        where: name,
-      });
-    (data as { [index: number]: number | bigint })[i] = wide ? BigInt(element as number) : (element as number);
-  });
+  const data = allocate(dtype, elementCount(dims, `input "${name}"`, 'read'));
+  let count = 0;
+  const take = (at: unknown, axis: number): void => {
+    if (axis < dims.length && Array.isArray(at) && at.length === dims[axis]) for (const each of at) take(each, axis + 1);
+    else if (axis === dims.length && (typeof at === 'number' || (dtype === 'bool' && typeof at === 'boolean'))) put(Number(at));
+    else refuse(`expected nested arrays of ${dtype === 'bool' ? 'true and false' : 'numbers'} of one length each`);
+  };
+  const put = (element: number): void => {
+    const wide = data instanceof BigInt64Array || data instanceof BigUint64Array;
+    if (wide && !Number.isSafeInteger(element)) refuse(`${element} is no integer that can be read exactly`);
+    const raw = dtype === 'f16' ? toF16(element) : dtype === 'bf16' ? toBf16(element) : element;
+    (data as { [index: number]: number | bigint })[count] = wide ? BigInt(element) : raw;
+    // What does not fit an integer has wrapped round or lost its fraction now.
+    if (!isFloat(dtype) && (Number(data[count]) !== element || (dtype === 'bool' && element > 1))) refuse(`${element} is no ${dtype}`);
+    count++;
+  };
+  take(value, 0);
   return { dtype, dims, data };
 }
 
@@ -51,7 +58,11 @@ export const tensorsToJson = (tensors: Readonly<Record<string, Tensor>>): string
     Object.fromEntries(
       Object.entries(tensors).map(([name, { dtype, dims, data }]) => [
         name,
-        { dtype, dims, data: Array.from(data as Float32Array, Number) },
+        {
+          dtype,
+          dims,
+          data: Array.from((dtype === 'f16' || dtype === 'bf16' ? widen(data as Uint16Array, dtype) : data) as Float32Array, Number),
+        },
       ]),
     ),
   );

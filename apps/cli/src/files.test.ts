@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { demoModelPath } from '@neural-engine/demo-model';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { inProcess } from './__fixtures__/in-process';
-import { readBytes } from './files';
+import { namesIn, readBytes, statOf } from './files';
 
 let folder: string;
 beforeEach(() => {
@@ -54,4 +54,17 @@ it('tells what is not there from what cannot be read', async () => {
   await expect(readBytes(join(folder, 'no'))).rejects.toMatchObject({ code: 'E_NOT_FOUND' });
   await expect(readBytes(join(folder, 'taken', 'x'))).rejects.toMatchObject({ code: 'E_NOT_FOUND' });
   await expect(readBytes(folder)).rejects.toMatchObject({ code: 'E_PATH' });
+  expect(namesIn(folder).sort()).toEqual(['folder', 'taken']);
+  expect(() => namesIn(join(folder, 'no'))).toThrow(expect.objectContaining({ code: 'E_NOT_FOUND' }));
+  expect(() => namesIn(join(folder, 'taken'))).toThrow(expect.objectContaining({ code: 'E_NOT_FOUND' }));
+  expect(statOf(join(folder, 'no'))).toBeUndefined();
+  expect(() => statOf(join(folder, 'x'.repeat(300)))).toThrow(expect.objectContaining({ code: 'E_IO' }));
+});
+
+it.each([
+  ['samples', ['quantize', '-o', 'out', '-c']],
+  ['data', ['run-executor', `--input_model=${demoModelPath()}`, '--data_dir']],
+])('names %s that cannot be looked at', async (_, args) => {
+  const result = await inProcess([...args, 'x'.repeat(300)], { cwd: folder });
+  expect(result).toMatchObject({ code: 74, err: expect.stringContaining('cannot be read (ENAMETOOLONG)') });
 });

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { EngineError, type ErrorCode, saveFailure } from '@neural-engine/core';
 
@@ -11,11 +11,29 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   ELOOP: 'E_PATH',
 };
 
+function readFailure(path: string, cause: NodeJS.ErrnoException): EngineError {
+  return new EngineError(CODES[cause.code!] ?? 'E_IO', 'read', `"${path}" cannot be read (${cause.code})`, { where: path, cause });
+}
+
 /** @throws {EngineError} E_NOT_FOUND, E_PATH, E_IO with the path. */
 export async function readBytes(path: string): Promise<Buffer> {
   return readFile(path).catch((cause: NodeJS.ErrnoException) => {
-    throw new EngineError(CODES[cause.code!] ?? 'E_IO', 'read', `"${path}" cannot be read (${cause.code})`, { where: path, cause });
+    throw readFailure(path, cause);
   });
+}
+
+/** What is there, undefined where nothing is. @throws {EngineError} as {@link readBytes}. */
+export const statOf = (path: string): Stats | undefined => reading(path, () => statSync(path, { throwIfNoEntry: false }));
+
+/** The names in a folder. @throws {EngineError} as {@link readBytes}. */
+export const namesIn = (path: string): string[] => reading(path, () => readdirSync(path));
+
+function reading<Result>(path: string, step: () => Result): Result {
+  try {
+    return step();
+  } catch (error) {
+    throw readFailure(path, error as NodeJS.ErrnoException);
+  }
 }
 
 /** @throws {EngineError} as {@link readBytes}. */

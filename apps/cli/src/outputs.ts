@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { EngineError, isWrittenInPlace, type OutputKind, OutputLock, refuseExisting, saveFile } from '@neural-engine/core';
+import { namesIn, statOf } from './files';
 
 /** A result that flags ask for. */
 export interface Wanted {
@@ -70,7 +71,7 @@ function refuseInputs(flag: string, path: string, inputs: readonly (string | und
   const output = realPath(path);
   for (const input of inputs) {
     if (input === undefined) continue;
-    const stats = statSync(input, { throwIfNoEntry: false });
+    const stats = statOf(input);
     if (!stats) continue;
     const real = realPath(input);
     if (output === real) throw new EngineError('E_USAGE', 'usage', `${flag} ${path}: that is an input, which is read; name another place`);
@@ -81,7 +82,7 @@ function refuseInputs(flag: string, path: string, inputs: readonly (string | und
 
 /** Of a folder that holds an ONNX model beside other files, only models are inputs: results may lie beside them. */
 function isReadWhole(folder: string, output: string): boolean {
-  const names = readdirSync(folder);
+  const names = namesIn(folder);
   return names.includes('conf.yaml') || !names.some((name) => name.endsWith('.onnx')) || (output.endsWith('.onnx') && existsSync(output));
 }
 

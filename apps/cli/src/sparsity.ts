@@ -1,10 +1,11 @@
 import { dtypeBytes, EngineError, widen } from '@neural-engine/core';
 import { compileModel, load } from '@neural-engine/engine';
 import type { KernelChoice } from '@neural-engine/runtime';
-import { type BlockName, describeWeight, type SparsePolicy } from '@neural-engine/sparsity';
+import { type BlockName, describeWeight } from '@neural-engine/sparsity';
 import type { Column, Row } from './output/table';
 import { Outputs } from './outputs';
 import { type HeatMapEntry, heatMapPage, type KernelReport } from './report/heat-map';
+import { sparsePolicy } from './sparse';
 import { tuneOf } from './tune';
 
 const ratio = (key: BlockName): Column => ({ key, title: key, digits: 3 });
@@ -26,8 +27,6 @@ export const SPARSITY_COLUMNS: readonly Column[] = [
   { key: 'rule', title: 'by zeros alone', align: 'left' },
   { key: 'reason', title: 'why' },
 ];
-
-const POLICIES: readonly SparsePolicy[] = ['auto', 'threshold', 'always', 'never'];
 
 /** What the runtime chose for a weight of `elementBytes`, in the words of the page. Where it has no kernel of its own it runs row-major. */
 function chosenOf(choice: KernelChoice | undefined, elementBytes: number): KernelReport {
@@ -53,9 +52,8 @@ export async function sparsityReport(
   flags: { sparse: string; threshold: string; tune?: string; html?: string; force?: boolean },
   title = path,
 ): Promise<{ rows: Row[]; notes: string[] }> {
-  const policy = POLICIES.find((name) => name === flags.sparse);
+  const policy = sparsePolicy(flags.sparse);
   const threshold = Number(flags.threshold);
-  if (!policy) throw new EngineError('E_USAGE', 'usage', `--sparse ${flags.sparse}: expected one of ${POLICIES.join(', ')}`);
   if (!(threshold >= 0 && threshold <= 1))
     throw new EngineError('E_USAGE', 'usage', `--threshold ${flags.threshold}: expected a number from 0 to 1`);
   const how = tuneOf(flags.tune);

@@ -135,6 +135,7 @@ describe('sweeps', () => {
     expect(replay(how, { ...row, precision: 'int8', cores: null })).toBe(
       'ne bench m.onnx -b 8 -s 128 -i 20 --instances 2 --threads 4 --precision int8 --sparse never --embeddings int8 --rounding file --tune off --processes',
     );
+    expect(replay({ ...how, model: "my models/it's" }, row)).toContain("ne bench 'my models/it'\\''s' -b ");
   });
 });
 

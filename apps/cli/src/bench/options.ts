@@ -1,4 +1,3 @@
-import { EngineError } from '@neural-engine/core';
 import type { LoadOptions } from '@neural-engine/engine';
 import type { RivalOptions } from './rival';
 
@@ -36,14 +35,6 @@ export interface BenchOptions {
   readonly signal?: AbortSignal;
   /** Told of each combination that begins. */
   readonly onCase?: (done: number, total: number) => void;
-}
-
-const POLICIES: readonly string[] = ['auto', 'threshold', 'always', 'never'];
-
-/** @throws {EngineError} E_USAGE no such policy. */
-export function sparsePolicy(text: string): NonNullable<LoadOptions['sparse']> {
-  if (!POLICIES.includes(text)) throw new EngineError('E_USAGE', 'usage', `--sparse ${text}: expected one of ${POLICIES.join(', ')}`);
-  return text as NonNullable<LoadOptions['sparse']>;
 }
 
 /** Warm-up runs unless told otherwise: a tenth, at least 3, as the original's README advises. */

@@ -73,14 +73,18 @@ export type Replayed = Pick<BenchOptions, 'model' | 'iterations' | 'processes' |
 
 /** How to run a row again: the same model, form, cores, threads and runs. */
 export function replay({ model, iterations, processes, ...forms }: Replayed, row: Row): string {
-  const words = ['ne bench', model, '-b', row['batch'], '-s', row['seqLen'], '-i', iterations];
+  const words: unknown[] = ['ne', 'bench', model, '-b', row['batch'], '-s', row['seqLen'], '-i', iterations];
   words.push('--instances', row['instances'], '--threads', row['threads']);
   if (row['cores'] !== null) words.push('--cores', String(row['cores']).replace(/[+ ]/g, ','));
   if (row['precision'] !== 'as stored') words.push('--precision', row['precision']);
   for (const name of ['sparse', 'embeddings', 'rounding', 'tune'] as const) if (forms[name]) words.push(`--${name}`, forms[name]);
   if (processes) words.push('--processes');
-  return words.join(' ');
+  return words.map(shellWord).join(' ');
 }
+
+/** As a shell takes it for one word. */
+const shellWord = (word: unknown): string =>
+  /^[\w@%+=:,./-]+$/.test(String(word)) ? String(word) : `'${String(word).replaceAll("'", "'\\''")}'`;
 
 /**
  * The file that the original's launcher writes, its spelling and all, with the best row below. Its latencies are milliseconds a sample, those

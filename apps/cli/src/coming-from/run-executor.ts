@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { EngineError, saveFile } from '@neural-engine/core';
 import { load, locate } from '@neural-engine/engine';
@@ -6,7 +6,7 @@ import { measureInProcess } from '../bench/in-process';
 import { vocabularyOf } from '../bench/vocabulary';
 import { evaluate } from '../evaluate';
 import { benchFeeds } from '../feeds';
-import { makeFolder } from '../files';
+import { makeFolder, namesIn, statOf } from '../files';
 import { writeNpy } from '../npz';
 import { Forms } from '../precision';
 import { readEnvironment } from './environment';
@@ -50,7 +50,7 @@ export async function runExecutor(options: ExecutorOptions): Promise<void> {
 function checkedModel(path: string): string {
   const located = locate(path);
   if (located.kind !== 'ir') return path;
-  const names = readdirSync(path).filter((name) => /\.(yaml|bin)$/.test(name));
+  const names = namesIn(path).filter((name) => /\.(yaml|bin)$/.test(name));
   if (names.length !== 2)
     throw new EngineError('E_USAGE', 'usage', `"${path}" should hold one .yaml and one .bin file, it holds ${names.join(', ')}`);
   return path;
@@ -105,10 +105,11 @@ async function accuracy(path: string, options: ExecutorOptions, line: (text: str
 
 /** The data set of a folder: its one JSON file. */
 function dataFile(path: string): string {
-  if (!existsSync(path))
+  const stats = statOf(path);
+  if (!stats)
     throw new EngineError('E_NOT_FOUND', 'read', `there is no data at "${path}"; --data_dir names a file or a folder`, { where: path });
-  if (!statSync(path).isDirectory()) return path;
-  const found = readdirSync(path).filter(
+  if (!stats.isDirectory()) return path;
+  const found = namesIn(path).filter(
     (name) => name.endsWith('.json') && !['dataset_dict.json', 'dataset_info.json', 'state.json'].includes(name),
   );
   if (found.length === 1) return join(path, found[0]!);

@@ -1,7 +1,7 @@
 import { load } from '@neural-engine/engine';
-import { sparsePolicy } from '../bench/options';
 import { embeddingsOf } from '../embeddings';
 import { Outputs } from '../outputs';
+import { sparsePolicy } from '../sparse';
 import { tuneOf } from '../tune';
 import { originalCsv } from './original-csv';
 import { profilePage } from './page';

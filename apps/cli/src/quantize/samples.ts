@@ -1,4 +1,4 @@
-import { readdirSync, realpathSync, statSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EngineError } from '@neural-engine/core';
 import { embeddingRows } from '@neural-engine/engine';
@@ -6,7 +6,7 @@ import { readTexts } from '@neural-engine/evaluation';
 import type { Graph } from '@neural-engine/ir';
 import type { Sample } from '@neural-engine/quantizer';
 import { type Encoding, lengthBatches, type Tokenizer } from '@neural-engine/text';
-import { readBytes } from '../files';
+import { namesIn, readBytes, statOf } from '../files';
 import { readNpz } from '../npz';
 
 export interface SampleSet {
@@ -51,10 +51,10 @@ export async function readSamples(
 }
 
 function tensorFiles(path: string): string[] | undefined {
-  const stats = statSync(path, { throwIfNoEntry: false });
+  const stats = statOf(path);
   if (!stats) throw new EngineError('E_NOT_FOUND', 'read', `there is nothing at "${path}"`, { where: path });
   if (!stats.isDirectory()) return path.endsWith('.npz') ? [path] : undefined;
-  return readdirSync(path)
+  return namesIn(path)
     .filter((name) => name.endsWith('.npz'))
     .sort()
     .map((name) => sampleFile(path, name));
@@ -63,7 +63,7 @@ function tensorFiles(path: string): string[] | undefined {
 /** Whoever made the folder chose what lies in it: a link may not lead out of it, and a pipe would never end. */
 function sampleFile(folder: string, name: string): string {
   const file = join(folder, name);
-  const stats = statSync(file, { throwIfNoEntry: false });
+  const stats = statOf(file);
   if (!stats?.isFile() || dirname(realpathSync(file)) !== realpathSync(folder))
     throw new EngineError('E_PATH', 'read', `"${name}" of the samples in "${folder}" is no regular file in that folder`, { where: file });
   return file;

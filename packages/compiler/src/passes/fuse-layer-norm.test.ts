@@ -197,6 +197,14 @@ describe('layer normalisation', () => {
     expect(reasonsOf(fuseLayerNorm, graph)).toEqual(['mean and variance are not over the last axis alone']);
   });
 
+  it('declines an epsilon below 0, which the kernel refuses', () => {
+    const graph = graphOf((b) => {
+      const p = parts(b, { epsilon: -1e-5 });
+      return b.op('Div', [p.centred, b.op('Sqrt', [p.stable])]);
+    });
+    expect(reasonsOf(fuseLayerNorm, graph)).toEqual([expect.stringMatching(/^epsilon is -/)]);
+  });
+
   it('declines the operator over two axes', () => {
     const graph = graphOf((b) => b.op('LayerNormalization', [b.input('x', 'f32', ['batch', 3, H]), b.weight([3, H])], { axis: 1 }));
     expect(reasonsOf(lowerLayerNormalization, graph)).toEqual(['it normalises from axis 1, not the last']);

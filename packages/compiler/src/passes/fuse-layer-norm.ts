@@ -35,13 +35,10 @@ export const fuseLayerNorm = rewrite({
     if (x.dtype !== 'f32') return decline(`x is ${x.dtype}, not f32`);
     if (typeof hidden !== 'number') return decline('the size of the last axis is not known');
     if (!isLastAxis(axes, x) || !isLastAxis(varianceAxes, x)) return decline('mean and variance are not over the last axis alone');
-    return graph.op(
-      'LayerNorm',
-      [x, graph.constant('scale', filled('f32', [hidden], 1)), graph.constant('bias', filled('f32', [hidden], 0))],
-      {
-        epsilon: scalarValue(epsilon?.constant) ?? 0,
-      },
-    );
+    const attributes = { epsilon: scalarValue(epsilon?.constant) ?? 0 };
+    if (!(attributes.epsilon >= 0)) return decline(`epsilon is ${attributes.epsilon}`);
+    const ones = graph.constant('scale', filled('f32', [hidden], 1));
+    return graph.op('LayerNorm', [x, ones, graph.constant('bias', filled('f32', [hidden], 0))], attributes);
   },
 });
 
@@ -58,7 +55,9 @@ export const fuseLayerNormFactored = rewrite({
     if (x.dtype !== 'f32') return decline(`x is ${x.dtype}, not f32`);
     if (!isLastAxis(axes, x) || !isLastAxis(varianceAxes, x)) return decline('mean and variance are not over the last axis alone');
     if (!isRow(scale, x) || !isRow(bias, x)) return decline('scale and bias are not vectors over the last axis');
-    return graph.op('LayerNorm', [x, asVector(scale, graph), asVector(bias, graph)], { epsilon: scalarValue(epsilon?.constant) ?? 0 });
+    const attributes = { epsilon: scalarValue(epsilon?.constant) ?? 0 };
+    if (!(attributes.epsilon >= 0)) return decline(`epsilon is ${attributes.epsilon}`);
+    return graph.op('LayerNorm', [x, asVector(scale, graph), asVector(bias, graph)], attributes);
   },
 });
 

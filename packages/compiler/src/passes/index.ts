@@ -28,4 +28,5 @@ export { insertQuantization } from './insert-quantization';
 export { absorbDequantizedBias, absorbQuantize, keepRoundings, lowerCodedProduct, mergeRoundings } from './keep-roundings';
 export { lowerBf16MatMul, lowerBf16Product } from './lower-bf16-product';
 export { mergeDuplicates } from './merge-duplicates';
+export { readInputShapes } from './read-input-shapes';
 export { unifyTokenShapes } from './unify-token-shapes';

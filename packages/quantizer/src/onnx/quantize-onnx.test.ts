@@ -1,7 +1,7 @@
 import { compile } from '@neural-engine/compiler';
 import type { Tensor } from '@neural-engine/core';
 import { evaluateGraph } from '@neural-engine/ir';
-import { decodeModel, encodeModel, type OnnxModel } from '@neural-engine/onnx';
+import { decodeModel, encodeModel, makeNode, makeTensor, type OnnxModel, type OnnxTensor } from '@neural-engine/onnx';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type EncoderShape, encoderModel } from '../../../../tooling/models/encoder';
@@ -69,6 +69,38 @@ const opsOf = (model: OnnxModel): Record<string, number> => {
   return counts;
 };
 
+/** Every product by a matrix on rows [batch · sequence, inputs], as some exporters write it. */
+function flattened(model: OnnxModel): OnnxModel {
+  const { initializers } = model.graph;
+  const tensors = [s64('flat_0', [0]), s64('flat_2', [2]), ...['64', '128', '2'].map((width) => s64(`flat_${width}_`, [Number(width)]))];
+  const rows = (width: number): OnnxTensor => s64(`flat_rows_${width}`, [-1, width]);
+  const nodes = model.graph.nodes.flatMap((node) => {
+    const [x, weight] = node.inputs as [string, string];
+    const dims = initializers.get(weight)?.dims;
+    if (node.opType !== 'MatMul' || dims?.length !== 2) return [node];
+    const y = node.outputs[0]!;
+    return [
+      makeNode('Reshape', [x, `flat_rows_${dims[0]}`], [`${y}_x`]),
+      { ...node, inputs: [`${y}_x`, weight], outputs: [`${y}_rows`] },
+      makeNode('Shape', [x], [`${y}_shape`]),
+      makeNode('Slice', [`${y}_shape`, 'flat_0', 'flat_2'], [`${y}_lead`]),
+      makeNode('Concat', [`${y}_lead`, `flat_${dims[1]}_`], [`${y}_dims`], { attributes: { axis: { type: 'int', value: 0n } } }),
+      makeNode('Reshape', [`${y}_rows`, `${y}_dims`], [y]),
+    ];
+  });
+  const added = [...tensors, rows(64), rows(128)].map((tensor) => [tensor.name, tensor] as const);
+  return { ...model, graph: { ...model.graph, nodes, initializers: new Map([...initializers, ...added]) } };
+}
+
+const s64 = (name: string, values: number[]): OnnxTensor => makeTensor(name, 's64', [values.length], BigInt64Array.from(values, BigInt));
+
+/** A mask without its last tokens. */
+const shorter = ({ dtype, dims }: Tensor): Tensor => ({
+  dtype,
+  dims,
+  data: BigInt64Array.from({ length: dims[0]! * dims[1]! }, (_, i) => BigInt(i % dims[1]! < dims[1]! - 5)),
+});
+
 describe('quantizeOnnx', () => {
   let source: OnnxModel;
   let calibration: { samples: Record<string, Tensor>[] };
@@ -116,6 +148,22 @@ describe('quantizeOnnx', () => {
     const integers = graph.nodes.filter((node) => node.op === 'InnerProduct' && graph.constant(node.inputs[1])?.dtype === 's8');
     expect(integers).toHaveLength(12);
     expect(graph.nodes.some((node) => node.op.endsWith('Linear'))).toBe(false);
+  });
+  it('observes what the products of flattened rows read, padding left out', async () => {
+    const flat = flattened(source);
+    const feeds = calibration.samples.map((each) => ({ ...each, attention_mask: shorter(each['attention_mask']!) }));
+    const quantized = (model: OnnxModel) => quantizeOnnx(model, { precision: 'int8', calibration: { samples: feeds }, run: ort });
+    const [of, plain] = [await quantized(flat), await quantized(source)];
+    expect([of.products, of.left]).toEqual([12, []]);
+    // Each product of flattened rows has a Reshape, and so a pair, of its own.
+    const scales = ({ model }: typeof of): Set<number> =>
+      new Set(
+        [...model.graph.initializers.values()].flatMap((tensor) =>
+          tensor.name.includes('scale') && tensor.dims.length === 0 ? [Number(tensor.data()[0])] : [],
+        ),
+      );
+    expect(scales(of)).toEqual(scales(plain));
+    expect(await run(of.model, sample(source, 9, 2))).toEqual(await run(plain.model, sample(source, 9, 2)));
   });
   it('puts pairs around attention on demand', async () => {
     const options = { precision: 'int8', calibration, run: ort, attention: true } as const;

@@ -155,17 +155,42 @@ async function observe(model: OnnxModel, graph: Graph, { calibration, run, recip
     throw new EngineError('E_USAGE', 'quantize', 'static int8 needs calibration samples and a runner (options "calibration" and "run")');
   const inputs = new Set(model.graph.inputs.map(({ name }) => name));
   const made = new Set(model.graph.nodes.flatMap((node) => node.outputs));
+  const { products } = findInOnnx(model, graph, select(graph, recipe));
+  // What a product reads may have lost its name to a merge of Reshapes; its node in the file reads the same elements.
+  const read = new Map(products.map(({ node, compiled }) => [compiled.inputs[0]!, node.inputs[0]!]));
+  const nameOf = (value: string): string => {
+    const name = made.has(value) || inputs.has(value) ? value : read.get(value);
+    if (name !== undefined) return name;
+    throw new EngineError('E_QUANT', 'quantize', `"${value}" has to be observed and is no value of the file`, { where: value });
+  };
   const runner: GraphRunner = async (_, values) => {
-    const missing = values.find((name) => !made.has(name) && !inputs.has(name));
-    if (missing !== undefined)
-      throw new EngineError('E_QUANT', 'quantize', `"${missing}" has to be observed and is no value of the file`, { where: missing });
-    const outputs = values.filter((name) => !inputs.has(name));
+    const names = new Map(values.map((value) => [value, nameOf(value)]));
+    const outputs = [...new Set(names.values())].filter((name) => !inputs.has(name));
     const session = await run(withOutputs(model, outputs), outputs);
-    return { run: async (feeds) => ({ ...feeds, ...(await session.run(feeds)) }), close: () => session.close() };
+    return {
+      run: async (feeds) => {
+        const found = { ...feeds, ...(await session.run(feeds)) };
+        return Object.fromEntries(
+          [...names].map(([value, name]) => [value, value === name ? found[name]! : unflattened(found[name]!, graph, value, feeds)]),
+        );
+      },
+      close: () => session.close(),
+    };
   };
   // Activations stand beside their products in the file: values before them need no observing.
   const observed = observedValues(calibrationGraph(graph), recipe);
   return calibrate(graph, { ...calibration, run: runner, values: observed, ...(recipe ? { recipe } : {}) });
+}
+
+/** A tensor with the dims that a value of the graph has for these feeds, as far as its inputs tell them. */
+function unflattened(tensor: Tensor, graph: Graph, value: string, feeds: Readonly<Record<string, Tensor>>): Tensor {
+  const symbols = new Map<unknown, number>();
+  for (const name of graph.inputs)
+    graph.value(name).shape?.forEach((dim, axis) => {
+      symbols.set(dim, feeds[name]!.dims[axis]!);
+    });
+  const dims = graph.value(value).shape?.map((dim) => (typeof dim === 'number' ? dim : symbols.get(dim)));
+  return dims?.every((dim) => dim !== undefined) ? { ...tensor, dims: dims as number[] } : tensor;
 }
 
 /** The model with more outputs. */

@@ -88,7 +88,7 @@ export class Session implements AsyncDisposable {
    * Computes the outputs for `feeds`.
    *
    * @returns a tensor for each output (and tap), row-major; positions that the mask hides hold zeros or values without meaning.
-   * @throws {EngineError} E_REQUEST feeds that contradict the model, token ids beyond the vocabulary, outputs and taps that there are not; E_LIMIT shapes too large; E_ABORTED; E_USAGE the session is closed.
+   * @throws {EngineError} E_REQUEST feeds that contradict the model, sequences beyond its positions, token ids beyond the vocabulary, outputs and taps that there are not; E_LIMIT shapes too large; E_ABORTED; E_USAGE the session is closed.
    */
   async run(feeds: Feeds, options: RunOptions = {}): Promise<Record<string, Tensor>> {
     const { outputs } = await this.execute(feeds, options, false);
@@ -204,15 +204,25 @@ export class Session implements AsyncDisposable {
   private infer(inputs: readonly Tensor[]): ReadonlyMap<string, ConcreteValue> {
     const { graph, tensors } = this.model.prepared;
     const known = new Map([...this.shapeData].map((i) => [graph.inputs[i]!, inputs[i]!]));
-    const values = new Map<string, ConcreteValue>(
-      inferShapes(graph, Object.fromEntries(graph.inputs.map((name, i) => [name, inputs[i]!.dims])), known),
-    );
+    const bindings = Object.fromEntries(graph.inputs.map((name, i) => [name, inputs[i]!.dims]));
+    const values = new Map<string, ConcreteValue>(asRequest(() => inferShapes(graph, bindings, known)));
     // Constants too large for shape arithmetic lie with the weights; the graph still knows their dims.
     for (const name of tensors.keys()) {
       const { dtype, shape } = graph.value(name);
       if (!values.has(name)) values.set(name, { name, dtype, dims: shape as Dims });
     }
     return values;
+  }
+}
+
+/** Shapes fitted over symbols when the model was loaded: where they do not now, the dims of the feeds are to blame. */
+function asRequest<Result>(infer: () => Result): Result {
+  try {
+    return infer();
+  } catch (error) {
+    if (!EngineError.isInstance(error) || error.code !== 'E_SHAPE') throw error;
+    const { message, where } = error;
+    throw new EngineError('E_REQUEST', 'run', message, { ...(where === undefined ? {} : { where }), cause: error });
   }
 }
 

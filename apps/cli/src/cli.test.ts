@@ -97,6 +97,12 @@ describe('bad command lines', () => {
   it('prints errors as JSON with --json', async () => {
     const { err } = await ne(['inspect', 'nowhere.onnx', '--json']);
     expect(JSON.parse(err)).toMatchObject({ error: { code: 'E_NOT_FOUND', stage: 'load' } });
+    for (const args of [['inspect', '--no-such-flag'], ['answer'], ['inspcet'], ['answer', 'a', 'b', 'c', '-c', '-']]) {
+      const refused = await ne([...args, '--json']);
+      expect(JSON.parse(refused.err)).toMatchObject({ error: { code: 'E_USAGE', stage: 'usage', message: expect.any(String) } });
+      expect(refused).toMatchObject({ code: 2, out: '' });
+    }
+    expect((await ne(['inspcet'])).err).toBe("error[E_USAGE] usage: unknown command 'inspcet' (Did you mean inspect?)\n");
   });
   it('refuses to evaluate on a broken data set', async () => {
     const data = join(folder, 'squad.json');

@@ -13,6 +13,7 @@ export async function run(args: readonly string[]): Promise<void> {
   process.stdout.off('error', onStdoutError).on('error', onStdoutError);
   process.stderr.off('error', onStderrError).on('error', onStderrError);
   endOnSignals();
+  const [json, debug] = [args.includes('--json'), args.includes('--debug')];
   const program = new Command('ne')
     .description(
       'Compile, quantize and run compressed Transformer encoders on the CPU.\n\nExample:\n  ne answer "Who wrote it?" --context text.txt',
@@ -22,7 +23,15 @@ export async function run(args: readonly string[]): Promise<void> {
     .helpOption('-h, --help', 'print help')
     .showSuggestionAfterError(true)
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'error[E_USAGE] usage: ')) });
+    .configureOutput({
+      outputError: (text, write) => {
+        const message = text
+          .replace(/^error: /, '')
+          .trimEnd()
+          .replaceAll('\n', ' ');
+        write(json ? `${JSON.stringify({ error: { code: 'E_USAGE', stage: 'usage', message } })}\n` : `error[E_USAGE] usage: ${message}\n`);
+      },
+    });
   addCommands(program);
   try {
     await program.parseAsync(args as string[], { from: 'user' });
@@ -31,6 +40,6 @@ export async function run(args: readonly string[]): Promise<void> {
       process.exitCode = error.exitCode === 0 ? 0 : 2;
       return;
     }
-    process.exitCode = reportError(error, { json: args.includes('--json'), debug: args.includes('--debug') });
+    process.exitCode = reportError(error, { json, debug });
   }
 }

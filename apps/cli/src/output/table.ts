@@ -24,7 +24,7 @@ const escapeControl = (text: string): string =>
   text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 
 const show = (cell: Cell | Nested | undefined, column: Column): string => {
-  if (cell === null || cell === undefined || typeof cell === 'object') return '–';
+  if (cell === null || cell === undefined || typeof cell === 'object' || Number.isNaN(cell)) return '–';
   if (typeof cell === 'number') return column.digits === undefined ? String(cell) : cell.toFixed(column.digits);
   return escapeControl(String(cell));
 };
@@ -55,7 +55,7 @@ export function markdownTable(columns: readonly Column[], rows: readonly Row[]):
 }
 
 const csvCell = (cell: Cell | Nested | undefined): string => {
-  const text = cell === null || cell === undefined || typeof cell === 'object' ? '' : String(cell);
+  const text = cell === null || cell === undefined || typeof cell === 'object' || Number.isNaN(cell) ? '' : String(cell);
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 

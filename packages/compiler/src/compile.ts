@@ -1,5 +1,5 @@
 import { EngineError } from '@neural-engine/core';
-import { Graph, inferShapes, verifyGraph } from '@neural-engine/ir';
+import { type Graph, inferShapes, verifyGraph } from '@neural-engine/ir';
 import type { OnnxModel } from '@neural-engine/onnx';
 import { importModel } from './import';
 import { PIPELINE, type PipelineEntry } from './pipeline';
@@ -30,7 +30,8 @@ export function compile(source: OnnxModel | Graph, options: CompileOptions = {})
   const { rounding = 'fused' } = options;
   if (rounding !== 'fused' && rounding !== 'file')
     throw new EngineError('E_USAGE', 'compile', `rounding is "${rounding}"; it is fused or file`, { where: 'rounding' });
-  let graph = source instanceof Graph ? checked(source.clone()) : importModel(source);
+  // By its parts: a graph may be of another copy of the package, such as its CommonJS form.
+  let graph = 'graph' in source ? importModel(source) : checked(source.clone());
   const context = emptyContext(undefined, rounding);
   for (const { pass } of pipeline) {
     if (switches[pass.name] === false) {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { runInNewContext } from 'node:vm';
+import { compile } from '@neural-engine/compiler';
 import { Graph } from '@neural-engine/ir';
 import { makeModel } from '@neural-engine/onnx';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -12,11 +13,17 @@ import { locate, type ModelSource } from './source';
 const folder = mkdtempSync(join(tmpdir(), 'ne-source-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** As if the package were there twice. */
+const ofAnotherCopy = (graph: Graph): Graph =>
+  Object.setPrototypeOf(graph, Object.create(null, Object.getOwnPropertyDescriptors(Graph.prototype))) as Graph;
+
 describe('what a model is loaded from', () => {
   it('is bytes, also of another realm, a model in memory or a graph', () => {
     const model = makeModel({ nodes: [], inputs: [], outputs: [] });
     expect(locate(model)).toEqual({ kind: 'onnx', model });
-    expect(locate(new Graph('empty')).kind).toBe('graph');
+    const graph = new Graph('empty');
+    for (const each of [graph, ofAnotherCopy(new Graph('empty'))]) expect(locate(each)).toEqual({ kind: 'graph', graph: each });
+    expect(compile(ofAnotherCopy(new Graph('empty'))).nodes).toEqual([]);
     for (const bytes of [new Uint8Array(1), Buffer.alloc(1), runInNewContext('new Uint8Array(1)') as Uint8Array])
       expect(locate(bytes)).toEqual({ kind: 'bytes', bytes });
   });

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
 import { EngineError } from '@neural-engine/core';
-import { Graph } from '@neural-engine/ir';
+import type { Graph } from '@neural-engine/ir';
 import type { OnnxModel } from '@neural-engine/onnx';
 
 /** What a model can be loaded from: an `.onnx` file, an IR folder, a folder with `model.onnx`, ONNX bytes, or what the packages hold in memory. */
@@ -26,8 +26,11 @@ export type Located =
 export function locate(source: ModelSource): Located {
   // Of another realm too, such as a test runner's.
   if (types.isUint8Array(source)) return { kind: 'bytes', bytes: source };
-  if (source instanceof Graph) return { kind: 'graph', graph: source };
-  if (typeof source === 'object' && source !== null && 'graph' in source) return { kind: 'onnx', model: source };
+  if (typeof source === 'object' && source !== null) {
+    if ('graph' in source) return { kind: 'onnx', model: source };
+    // By its parts: the class of another copy of the package, such as its CommonJS form, is another.
+    if ('nodes' in source && 'values' in source) return { kind: 'graph', graph: source };
+  }
   const path = pathOf(source);
   if (!existsSync(path)) throw new EngineError('E_NOT_FOUND', 'load', `there is no model at "${path}"`, { where: path });
   if (!statSync(path).isDirectory()) return { kind: 'onnx-file', file: path, directory: dirname(path) };

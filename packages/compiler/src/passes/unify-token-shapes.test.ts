@@ -36,6 +36,8 @@ describe('unifyTokenShapes', () => {
     ['inputs that agree', { ids: ['s64', ['batch', 'seq']], mask: ['s64', ['batch', 'seq']] }],
     ['inputs of other ranks', { ids: ['s64', ['a']], mask: ['s64', ['b', 1, 1, 'c']] }],
     ['inputs of other names', { embedded: ['f32', ['a', 'b']], other: ['f32', ['c', 'd']] }],
+    ['queries and passages', { query_ids: ['s64', ['batch', 'query']], passage_ids: ['s64', ['batch', 'passage']] }],
+    ['batches of two sizes', { ids: ['s64', ['images', 'seq']], mask: ['s64', ['texts', 'seq']] }],
     ['numbers that differ', { ids: ['s64', [1, 'a']], mask: ['s64', [2, 'b']] }],
   ])('leaves %s alone', (_, inputs) => expectUnchanged(unifyTokenShapes, withInputs(inputs)));
 });

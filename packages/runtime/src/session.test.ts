@@ -77,6 +77,17 @@ describe('Session', () => {
     }
     await session.close();
   });
+  it('adds a bias that is no constant', async () => {
+    const graph = sample();
+    graph.addValue({ name: 'bias', dtype: 'f32', shape: [12] });
+    graph.inputs = ['x', 'bias'];
+    graph.nodes[0]!.inputs[2] = 'bias';
+    inferShapes(graph);
+    await using session = await (await Model.fromGraph(graph)).session({ threads: 1 });
+    const given = { ...feeds(2, 3), bias: f32([12], random(12, 7)) };
+    const [{ n }, want] = [await session.run(given), evaluateGraph(graph, given).get('n')!];
+    for (const [i, value] of (n!.data as Float32Array).entries()) expect(value).toBeCloseTo(Number(want.data[i]), 4);
+  });
   it('returns values inside the model on request, and writes into given outputs', async () => {
     const session = await (await Model.fromGraph(sample())).session({ threads: 1 });
     const n = new Float32Array(2 * 3 * 12);

@@ -71,7 +71,7 @@ export function selectPanelNodes(graph: Graph): Set<Node> {
       case 'Embeddings':
         return constant(b) && (!node.inputs[2] || constant(node.inputs[2])) && (!node.inputs[4] || constant(node.inputs[4]));
       case 'InnerProduct':
-        return constant(b) && rank(graph, a) >= 2;
+        return constant(b) && (!node.inputs[2] || constant(node.inputs[2])) && rank(graph, a) >= 2;
       case 'LayerNorm':
         return isPanelNorm(graph, node);
       case 'Attention':

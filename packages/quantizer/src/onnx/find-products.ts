@@ -43,11 +43,11 @@ export function findInOnnx(model: OnnxModel, graph: Graph, { products, attention
   const plain = nodes.filter(({ domain, opType }) => domain === '' && (opType === 'MatMul' || opType === 'Gemm'));
   const producers = new Map(nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
   const left: string[] = [];
+  const nodeOf = matched(products, plain, producers);
   const found = [...products].flatMap((compiled): OnnxProduct[] => {
-    const [x, weight] = compiled.inputs as [string, string];
-    const candidates = plain.filter(({ inputs }) => inputs[1] === weight);
-    const node = candidates.length > 1 ? (candidates.find(({ inputs }) => inputs[0] === x) ?? candidates[0]) : candidates[0];
-    if (node) return [{ node, compiled, weight: graph.constant(weight)!, transposed: compiled.attributes['transposed'] === true }];
+    const node = nodeOf.get(compiled);
+    if (node)
+      return [{ node, compiled, weight: graph.constant(compiled.inputs[1])!, transposed: compiled.attributes['transposed'] === true }];
     left.push(compiled.name);
     return [];
   });
@@ -62,6 +62,34 @@ export function findInOnnx(model: OnnxModel, graph: Graph, { products, attention
     return [];
   });
   return { products: found, attentions: blocks, left };
+}
+
+/**
+ * The node of each product: the one that reads the same weight and the same value, be it through Reshapes. Where none does, as the value has
+ * no name in the file, products of one weight stand in the order of its nodes.
+ */
+function matched(products: Iterable<Node>, nodes: readonly OnnxNode[], producers: ReadonlyMap<string, OnnxNode>): Map<Node, OnnxNode> {
+  const found = new Map<Node, OnnxNode>();
+  const taken = new Set<OnnxNode>();
+  const take = (fits: (node: OnnxNode, x: string) => boolean): void => {
+    for (const product of products) {
+      const [x, weight] = product.inputs as [string, string];
+      const node = found.has(product) ? undefined : nodes.find((each) => each.inputs[1] === weight && !taken.has(each) && fits(each, x));
+      if (!node) continue;
+      found.set(product, node);
+      taken.add(node);
+    }
+  };
+  take((node, x) => reads(node, x, producers));
+  take(() => true);
+  return found;
+}
+
+/** Whether a node's first operand is a value, or a Reshape of it. */
+function reads(node: OnnxNode, value: string, producers: ReadonlyMap<string, OnnxNode>): boolean {
+  let name = node.inputs[0]!;
+  for (let maker = producers.get(name); name !== value && maker?.opType === 'Reshape'; maker = producers.get(name)) name = maker.inputs[0]!;
+  return name === value;
 }
 
 /** The MatMul behind Reshape(Transpose(MatMul(probabilities, v))). */

@@ -165,6 +165,32 @@ describe('quantizeOnnx', () => {
     expect(scales(of)).toEqual(scales(plain));
     expect(await run(of.model, sample(source, 9, 2))).toEqual(await run(plain.model, sample(source, 9, 2)));
   });
+  it.each(['int8', 'dynamic-int8'] as const)(
+    'writes %s for each of the products of flattened rows that share a weight',
+    async (precision) => {
+      const { initializers, nodes } = source.graph;
+      const first = (name: string): string => name.replace(/^layer\.1\./, 'layer.0.');
+      const shared = { ...source.graph, nodes: nodes.map((node) => ({ ...node, inputs: node.inputs.map(first) })) };
+      const { model, products, left } = await quantizeOnnx(flattened({ ...source, graph: { ...shared, initializers } }), {
+        precision,
+        calibration,
+        run: ort,
+      });
+      expect([products, left]).toEqual([12, []]);
+      const makers = new Map(model.graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node.opType])));
+      const float = model.graph.nodes.filter(({ opType, inputs }) => opType === 'MatMul' && initializers.has(inputs[1]!));
+      // The head stays as it is.
+      expect(float).toHaveLength(1);
+      const integers = model.graph.nodes.filter(
+        ({ opType, inputs }) => opType === 'MatMulInteger' || makers.get(inputs[1]!) === 'DequantizeLinear',
+      );
+      expect(integers.filter(({ opType }) => opType.startsWith('MatMul'))).toHaveLength(12);
+      const codes = integers.map(({ inputs }) => makers.get(inputs[0]!));
+      expect(new Set(codes)).toEqual(new Set([precision === 'int8' ? 'DequantizeLinear' : 'DynamicQuantizeLinear']));
+      const feeds = sample(source, 9, 2);
+      expect(cosine(await run(model, feeds), await run({ ...source, graph: shared }, feeds))).toBeGreaterThan(0.995);
+    },
+  );
   it('puts pairs around attention on demand', async () => {
     const options = { precision: 'int8', calibration, run: ort, attention: true } as const;
     const { model, attentions } = await quantizeOnnx(source, options);

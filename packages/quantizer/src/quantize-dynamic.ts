@@ -4,7 +4,7 @@ import { roundBetween } from './between';
 import { roundWeight } from './bf16';
 import type { Recipe } from './recipe';
 import { select } from './select';
-import { quantizeWeight } from './weight';
+import { PerWeight } from './weight';
 
 /**
  * Dynamic int8: weights s8 per output channel, activations u8 with a range of its own for each token, found at run time. Needs no
@@ -21,6 +21,10 @@ export function quantizeDynamic(source: Graph, recipe: Recipe = {}): Graph {
   if (recipe.between === 'bf16') roundBetween(graph, selection);
   const { products, halves } = selection;
   const codes = new Map<string, TokenCodes>();
+  const weights = new PerWeight(({ data, min, max }, _, name): CodedWeight => {
+    const constant = (hint: string, tensor: Tensor): string => graph.addConstant(`${name}${hint}`, tensor);
+    return [constant('_s8', data), constant('_min', min), constant('_max', max)];
+  });
   graph.nodes = graph.nodes.flatMap((node) => {
     if (halves.has(node)) return [halfProduct(graph, node)];
     if (!products.has(node)) return [node];
@@ -29,7 +33,8 @@ export function quantizeDynamic(source: Graph, recipe: Recipe = {}): Graph {
     const quantize = found ? undefined : dynamicQuantize(graph, x);
     const used = found ?? tokenCodes(quantize!);
     codes.set(x, used);
-    const product = dynamicProduct(graph, node, used);
+    const name = node.inputs[1]!;
+    const product = dynamicProduct(node, used, weights.of(graph.constant(name)!, node.attributes['transposed'] === true, name));
     return quantize ? [quantize, product] : [product];
   });
   return graph;
@@ -59,11 +64,10 @@ function dynamicQuantize(graph: Graph, x: string): Node {
   return { name: `${x}/quantize`, op: 'DynamicQuantize', inputs: [x], outputs, attributes: {} };
 }
 
-function dynamicProduct(graph: Graph, node: Node, { codes, step, zero }: TokenCodes): Node {
-  const [, weightName, bias = '', residual = ''] = node.inputs as [string, string, string?, string?];
-  const weight = quantizeWeight(graph.constant(weightName)!, node.attributes['transposed'] === true, weightName);
-  const constant = (hint: string, tensor: Tensor): string => graph.addConstant(`${weightName}${hint}`, tensor);
-  const [data, min, max] = [constant('_s8', weight.data), constant('_min', weight.min), constant('_max', weight.max)];
+type CodedWeight = readonly [data: string, min: string, max: string];
+
+function dynamicProduct(node: Node, { codes, step, zero }: TokenCodes, [data, min, max]: CodedWeight): Node {
+  const [, , bias = '', residual = ''] = node.inputs as [string, string, string?, string?];
   const inputs = [codes, data, bias, residual, '', '', min, max, '', '', '', '', step, zero];
   return { ...node, inputs, attributes: { ...node.attributes, output_dtype: 'f32' } };
 }

@@ -8,7 +8,7 @@ import type { Range } from './histogram';
 import type { Recipe } from './recipe';
 import { type Selection, select } from './select';
 import type { ValueRange } from './value-range';
-import { quantizeWeight } from './weight';
+import { PerWeight } from './weight';
 
 /** Values whose ranges static quantisation needs, among them those before activations. */
 export function observedValues(graph: Graph, recipe: Recipe = {}): string[] {
@@ -58,6 +58,10 @@ class StaticQuantization {
   private readonly consumers: Map<string, Node[]>;
   private readonly codes = new Map<string, string>();
   private readonly limits = new Map<string, Limits>();
+  private readonly weights = new PerWeight(({ data, min, max }, _, name) => {
+    const constant = (hint: string, tensor: Tensor): string => this.graph.addConstant(`${name}${hint}`, tensor);
+    return { data: constant('_s8', data), limits: [constant('_min', min), constant('_max', max)] };
+  });
   /** Codes of the channels that stand out, by the value that has the others. */
   private readonly outliers = new Map<string, string>();
 
@@ -194,10 +198,8 @@ class StaticQuantization {
   }
 
   private operands({ node, name, codes, codesLimits, weight, bias, residual, made }: Factors): string[] {
-    const { data, min, max } = quantizeWeight(weight, isTransposed(node), name);
-    const constant = (hint: string, tensor: Tensor): string => this.graph.addConstant(`${name}${hint}`, tensor);
-    const inputs = [codes, constant('_s8', data), bias, residual, ...codesLimits, constant('_min', min), constant('_max', max)];
-    return [...inputs, ...(made.length > 0 ? made : ['', '', '', ''])];
+    const { data, limits } = this.weights.of(weight, isTransposed(node), name);
+    return [codes, data, bias, residual, ...codesLimits, ...limits, ...(made.length > 0 ? made : ['', '', '', ''])];
   }
 
   /** A product that stays between int8 ones in bf16: its weight is rounded, its input and result are f32. */

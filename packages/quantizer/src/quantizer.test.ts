@@ -1,7 +1,7 @@
 import { evaluateGraph, inferShapes, verifyGraph } from '@neural-engine/ir';
 import { describe, expect, it } from 'vitest';
 import { exact, f32, feeds, sample } from './__fixtures__/sample';
-import { calibrate, chooseRange, Histogram, observedValues, preActivation, quantizeGraph, quantizeWeight } from './index';
+import { calibrate, chooseRange, Histogram, observedValues, preActivation, quantizeDynamic, quantizeGraph, quantizeWeight } from './index';
 
 describe('quantizeWeight', () => {
   it('gives each output channel its own symmetric scale, ties to even, zeros a finite one', () => {
@@ -56,6 +56,16 @@ describe('chooseRange', () => {
 });
 
 describe('static int8', () => {
+  it.each(['int8', 'dynamic-int8'] as const)('as %s stores a weight once that several products read', async (precision) => {
+    const graph = sample();
+    const products = graph.nodes.filter(({ op }) => op === 'InnerProduct');
+    for (const node of products) if (['wq', 'wk', 'wo'].includes(node.inputs[1]!)) node.inputs[1] = 'wq';
+    const { ranges } = await calibrate(graph, { samples: [feeds(1)], run: exact });
+    const quantized = precision === 'int8' ? quantizeGraph(graph, ranges) : quantizeDynamic(graph);
+    verifyGraph(quantized);
+    const read = quantized.nodes.filter(({ op }) => op === 'InnerProduct').map(({ inputs }) => [inputs[1], inputs[6], inputs[7]].join());
+    expect([read.length, new Set(read).size]).toEqual([6, 4]);
+  });
   it('computes nearly what the f32 graph computes', async () => {
     const graph = sample();
     const { ranges, samples } = await calibrate(graph, { samples: [0, 1, 2, 3].map(feeds), run: exact });

@@ -8,6 +8,21 @@ export interface QuantizedWeight {
   readonly max: Tensor;
 }
 
+/** What is made of weights: of one that several products read, once. */
+export class PerWeight<T> {
+  private readonly made = [new Map<Tensor, T>(), new Map<Tensor, T>()] as const;
+
+  constructor(private readonly make: (weight: QuantizedWeight, transposed: boolean, name: string) => T) {}
+
+  /** @throws {EngineError} as {@link quantizeWeight}. */
+  of(weight: Tensor, transposed: boolean, name: string): T {
+    const made = this.made[transposed ? 1 : 0];
+    const found = made.get(weight) ?? this.make(quantizeWeight(weight, transposed, name), transposed, name);
+    made.set(weight, found);
+    return found;
+  }
+}
+
 /** Rounds half to even. */
 export function roundTiesEven(x: number): number {
   const floor = Math.floor(x);

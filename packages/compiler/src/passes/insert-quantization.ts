@@ -32,6 +32,8 @@ class QuantizationInsertion {
   /** Codes, steps and zero points of values that are coded at run time, by name. */
   private readonly tokenCodes = new Map<string, readonly string[]>();
   private readonly limits = new Map<string, readonly [string, string]>();
+  /** Codes and limits of weights, which several products may share. */
+  private readonly weights = new Map<string, readonly [codes: string, min: string, max: string]>();
   private readonly nodes: Node[] = [];
 
   constructor(
@@ -101,14 +103,14 @@ class QuantizationInsertion {
     const y = node.outputs[0]!;
     const codes = this.coded(x, 'u8', node);
     const dtype = node.inputs[PRODUCT.residual] || !this.context.ranges.has(y) ? undefined : this.wantedCode(y);
+    const [integers, ...weightLimits] = this.codedWeight(node, weight);
     const inputs = [
       codes,
-      this.graph.addConstant(`${node.inputs[1]}_${weight.codes.dtype}`, weight.codes),
+      integers,
       node.inputs[2] ?? '',
       node.inputs[PRODUCT.residual] ?? '',
       ...this.limitsOf(x, 'u8'),
-      this.graph.addConstant(`${node.inputs[1]}_min`, weight.min),
-      this.graph.addConstant(`${node.inputs[1]}_max`, weight.max),
+      ...weightLimits,
       '',
       '',
       ...(dtype ? this.limitsOf(y, dtype) : []),
@@ -126,18 +128,30 @@ class QuantizationInsertion {
 
   private quantizeDynamically(node: Node, weight: QuantizedWeight): void {
     const [codes, step, zero] = this.codedByToken(node.inputs[0]!, node) as [string, string, string];
+    const [integers, ...weightLimits] = this.codedWeight(node, weight);
     this.index.setInputs(node, [
       codes,
-      this.graph.addConstant(`${node.inputs[1]}_${weight.codes.dtype}`, weight.codes),
+      integers,
       node.inputs[2] ?? '',
       node.inputs[PRODUCT.residual] ?? '',
       ...['', ''],
-      this.graph.addConstant(`${node.inputs[1]}_min`, weight.min),
-      this.graph.addConstant(`${node.inputs[1]}_max`, weight.max),
+      ...weightLimits,
       ...['', '', '', ''],
       ...[step, zero],
     ]);
     this.context.log.hit(node);
+  }
+
+  private codedWeight(node: Node, { codes, min, max }: QuantizedWeight): readonly [codes: string, min: string, max: string] {
+    const name = node.inputs[1]!;
+    const key = `${node.attributes['transposed'] === true} ${name}`;
+    const made = this.weights.get(key) ?? [
+      this.graph.addConstant(`${name}_${codes.dtype}`, codes),
+      this.graph.addConstant(`${name}_min`, min),
+      this.graph.addConstant(`${name}_max`, max),
+    ];
+    this.weights.set(key, made);
+    return made;
   }
 
   /** Codes, steps and zero points of a value's tokens, from a DynamicQuantize before the first reader. */

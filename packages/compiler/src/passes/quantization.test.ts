@@ -43,6 +43,20 @@ function error(before: Graph, after: Graph): number {
   return Math.max(...after.outputs.map((name) => distance(got.get(name)!, want.get(name)!)));
 }
 
+describe('a weight that two products of a file share', () => {
+  it('is stored once', () => {
+    const graph = graphOf((b) => {
+      const shared = weight(b, K, K);
+      return b.op('MatMul', [pair(b, b.op('MatMul', [pair(b, x(b), 0.02, 128), shared]), 0.05, 128), shared]);
+    });
+    const after = compile(graph);
+    const products = after.nodes.filter(({ op }) => op === 'InnerProduct');
+    expect(products.map(({ inputs }) => after.constant(inputs[1])!.dtype)).toEqual(['s8', 's8']);
+    expect(new Set(products.map(({ inputs }) => [inputs[1], inputs[6], inputs[7]].join())).size).toBe(1);
+    expect(error(graph, after)).toBeLessThan(0.1);
+  });
+});
+
 describe('collectQuantization', () => {
   it('notes min = (lowest − zero) · scale and max = (highest − zero) · scale', () => {
     const graph = graphOf((b) => b.op('Relu', [pair(b, b.op('Abs', [x(b)]), 0.5, 10)]));

@@ -41,20 +41,24 @@ export const lowerCase: CharMap = (char) => {
 };
 
 const PLAIN_ASCII = /^[\t\n\r -~]*$/;
+const CONTROL_SPACE = /[\t\n\r]/g;
 
 /** Applies a {@link CharMap} to whole texts and keeps where each character came from. Time is linear in the text. */
 export class Normalizer {
   /** What each BMP character becomes, filled as characters are met. */
   readonly #known: (string | undefined)[] = new Array(0x10000);
 
-  /** @param map must keep printable ASCII and ASCII white space, but for the case of letters when `lowercase` is set. */
+  /** @param map must keep printable ASCII, but for the case of letters when `lowercase` is set, and make one character of tab, LF and CR each. */
   constructor(
     private readonly map: CharMap,
     private readonly lowercase: boolean,
   ) {}
 
   normalize(source: string): NormalizedText {
-    if (PLAIN_ASCII.test(source)) return { text: this.lowercase ? source.toLowerCase() : source };
+    if (PLAIN_ASCII.test(source)) {
+      const spaced = source.replace(CONTROL_SPACE, this.map);
+      return { text: this.lowercase ? spaced.toLowerCase() : spaced };
+    }
     let units = new Uint16Array(source.length + 16);
     let starts = new Int32Array(source.length + 16);
     let ends = new Int32Array(source.length + 16);

@@ -172,6 +172,13 @@ describe('a tokenizer and its model', () => {
     expect(() => tokenizer.checkEmbedding(tokenizer.vocabSize - 1)).toThrow(expect.objectContaining({ code: 'E_TOKENIZER' }));
   });
 
+  it('finds added tokens of several words in the normalised text, whatever white space was between them', async () => {
+    const json = testTokenizerJson(({ added_tokens }) => added_tokens.push({ id: 500, content: 'Old Mill' }));
+    const { encode } = await loadTokenizer({ tokenizerJson: json }).then((own) => ({ encode: (text: string) => own.encode(text).tokens }));
+    for (const space of [' ', '\t', '\n', '\r', '\u00a0'])
+      expect(encode(`the OLD${space}mill.`)).toEqual(['[CLS]', 'the', 'Old Mill', '.', '[SEP]']);
+  });
+
   it('count added tokens beyond the vocabulary', async () => {
     const json = testTokenizerJson(({ added_tokens }) => added_tokens.push({ id: 500, content: '<x>', special: true }));
     const extended = await loadTokenizer({ tokenizerJson: json });

@@ -56,6 +56,17 @@ describe('chooseRange', () => {
 });
 
 describe('static int8', () => {
+  it('leaves attention in f32 whose queries have a residual added', async () => {
+    const graph = sample();
+    graph.nodes.find(({ outputs }) => outputs[0] === 'q')!.inputs[3] = 'x';
+    const { ranges } = await calibrate(graph, { samples: [0, 1, 2, 3].map(feeds), run: exact });
+    const quantized = quantizeGraph(graph, ranges);
+    inferShapes(quantized);
+    verifyGraph(quantized);
+    expect(quantized.nodes.find(({ op }) => op === 'Attention')!.inputs).toEqual(['q', 'k', 'v']);
+    const [got, want] = [quantized, graph].map((each) => evaluateGraph(each, feeds(2)).get('y')!.data as Float32Array);
+    for (const [i, value] of got!.entries()) expect(Math.abs(value - want![i]!)).toBeLessThan(0.1);
+  });
   it.each(['int8', 'dynamic-int8'] as const)('as %s stores a weight once that several products read', async (precision) => {
     const graph = sample();
     const products = graph.nodes.filter(({ op }) => op === 'InnerProduct');

@@ -13,7 +13,7 @@ export interface Selection {
   readonly products: ReadonlySet<Node>;
   /** InnerProduct nodes that the recipe puts in bf16 beside 8-bit ones. */
   readonly halves: ReadonlySet<Node>;
-  /** Attention nodes with int8 products; their queries, keys and values come from {@link products}. */
+  /** Attention nodes with int8 products; their queries, keys and values come from {@link products} that add no residual. */
   readonly attentions: ReadonlySet<Node>;
 }
 
@@ -46,12 +46,12 @@ export function select(graph: Graph, recipe: Recipe = {}, precision: QuantizedPr
   const attentions = new Set<Node>();
   for (const node of graph.nodes) {
     if (node.op !== 'Attention' || precision !== 'int8' || (layers.get(node.name) ?? 'int8') !== 'int8') continue;
-    const fromProducts = node.inputs
-      .slice(0, 3)
-      .every(
-        (name) =>
-          products.has(producers.get(name)!) && consumers.get(name)!.every((reader) => reader === node) && !graph.outputs.includes(name),
-      );
+    // A product that adds a residual gives f32.
+    const fromProducts = node.inputs.slice(0, 3).every((name) => {
+      const maker = producers.get(name)!;
+      const isOwn = consumers.get(name)!.every((reader) => reader === node) && !graph.outputs.includes(name);
+      return products.has(maker) && !maker.inputs[3] && isOwn;
+    });
     const output = node.outputs[0]!;
     const toProducts =
       !graph.outputs.includes(output) &&

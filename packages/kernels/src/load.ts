@@ -6,7 +6,7 @@ import { EngineError } from '@neural-engine/core';
 import type * as Binding from './generated/binding';
 
 /** Version of the program format, of packed weights and of the native functions that this package speaks. */
-export const ABI = 3;
+export const ABI = 4;
 
 /** Platforms that a prebuilt library is published for. */
 export const PREBUILT = ['linux-x64-gnu', 'linux-x64-musl', 'linux-arm64-gnu', 'darwin-arm64', 'win32-x64-msvc'] as const;

@@ -15,7 +15,7 @@ it.each([0, 2])('refuses kernels of ABI %i with both versions and the command th
         code: 'E_ISA',
         message: expect.stringMatching(
           new RegExp(
-            `^@neural-engine/runtime \\d.* writes programs of ABI 3, @neural-engine/kernels \\d.* runs those of ABI ${abi}; run "npm install`,
+            `^@neural-engine/runtime \\d.* writes programs of ABI 4, @neural-engine/kernels \\d.* runs those of ABI ${abi}; run "npm install`,
           ),
         ),
       }),
@@ -25,5 +25,5 @@ it.each([0, 2])('refuses kernels of ABI %i with both versions and the command th
 
 it('hands out kernels of its own ABI', async () => {
   const kernels = await withKernelsOf(3);
-  expect(kernels().ABI).toBe(3);
+  expect(kernels().ABI).toBe(4);
 });

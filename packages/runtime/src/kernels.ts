@@ -3,7 +3,7 @@ import { EngineError } from '@neural-engine/core';
 import * as installed from '@neural-engine/kernels';
 
 /** Version of the programs and packed weights that this package writes. */
-export const ABI = 3;
+export const ABI = 4;
 
 let checked = false;
 

@@ -8,7 +8,7 @@ pub use neural_engine_generic::DType;
 use serde::Deserialize;
 
 /// Version of this format, of the packed weights and of the native entry points. Both sides refuse another's.
-pub const ABI: u32 = 3;
+pub const ABI: u32 = 4;
 
 /// A whole model for one set of input shapes.
 #[derive(Clone, Debug, Deserialize)]

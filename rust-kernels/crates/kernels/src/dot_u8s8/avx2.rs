@@ -1,7 +1,8 @@
 //! Four u8 × s8 products per 32-bit lane of a `ymm`, exact on every CPU with AVX2.
 //!
-//! Without AVX-VNNI, bytes are widened to 16 bits and multiplied by `vpmaddwd`, whose sums fit 32 bits. `vpmaddubsw` is not used:
-//! its 16-bit sums saturate (255·127 + 255·127 does not fit), which would make this tier differ from the others.
+//! Without AVX-VNNI there are two ways. `vpmaddubsw` adds products of bytes in pairs, and saturates where 16 bits do not hold the sum
+//! (255·127 + 255·127): it serves weights whose [pairs fit](super::pairs_fit). Others are widened to 16 bits, as inputs are, and multiplied by
+//! `vpmaddwd`, whose sums fit 32 bits.
 //!
 //! Where activations are used by many rows, half of these products are saved: x₀·w₀ + x₁·w₁ is (x₀ + w₁)·(x₁ + w₀) less a *surplus*,
 //! x₀·x₁ + w₀·w₁, of which one part is the same for all rows and the other for all tokens (Winograd 1968, "A New Algorithm for
@@ -36,6 +37,10 @@ pub(crate) trait Dot: Copy {
     fn x_surplus(self, acc: __m256i, x: Self::X) -> __m256i;
     /// acc + surplus of four rows, wrapping: that of row r in lane 2·r.
     fn w_surplus(self, acc: __m256i, four: &Self::Four) -> __m256i;
+    /// Whether [`add_pairs`](Self::add_pairs) is exact for all weights, not only for those whose [pairs fit](super::pairs_fit).
+    const ALL_PAIRS: bool;
+    /// acc + Σ x · w per lane, wrapping, of bytes as they are.
+    fn add_pairs(self, acc: __m256i, x: __m256i, w: __m256i) -> __m256i;
     /// The proof of AVX2 in it.
     fn avx2(self) -> Avx2;
 }
@@ -107,6 +112,11 @@ impl Dot for Widen {
             _mm256_add_epi32(acc, _mm256_madd_epi16(four, _mm256_srli_epi64::<32>(four)))
         }
     }
+    const ALL_PAIRS: bool = false;
+    #[inline(always)]
+    fn add_pairs(self, acc: __m256i, x: __m256i, w: __m256i) -> __m256i {
+        op!(_mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(x, w), _mm256_set1_epi16(1))))
+    }
     #[inline(always)]
     fn avx2(self) -> Avx2 {
         self.0
@@ -149,6 +159,11 @@ impl Dot for Vnni {
     #[inline(always)]
     fn w_surplus(self, acc: __m256i, _four: &[[u8; 4]; 4]) -> __m256i {
         acc
+    }
+    const ALL_PAIRS: bool = true;
+    #[inline(always)]
+    fn add_pairs(self, acc: __m256i, x: __m256i, w: __m256i) -> __m256i {
+        self.add(acc, x, w)
     }
     #[inline(always)]
     fn avx2(self) -> Avx2 {

@@ -6,12 +6,14 @@ use super::dense::DenseU8S8;
 use super::element::Element;
 use super::epilogue::Epilogue;
 use super::packed::LINE;
-use super::sparse::{GROUP, Sparse4x1U8S8, index};
+use super::sparse::{GROUP, Sparse4x1U8S8, index, weights as weights_of};
 use super::tier::Tier;
 use crate::Activation;
 use crate::ahead::or_own;
 use crate::bf16;
-use crate::dot_u8s8::avx2::{Dot, DotOp, dispatch, interleave, interleave_half, load, load_i32, prefetch, splat, store, store_i32};
+use crate::dot_u8s8::avx2::{
+    Dot, DotOp, broadcast, dispatch, interleave, interleave_half, load, load_i32, prefetch, splat, store, store_i32,
+};
 use crate::dot_u8s8::each;
 use crate::panel::{Io, TOKENS};
 use core::arch::x86_64::{__m256, __m256i};
@@ -25,7 +27,7 @@ const QUAD: usize = 4 * TOKENS;
 const ROWS: usize = 32;
 
 /// Steps of four inputs whose weights are prepared together: 2 KB of them, and at most 8 KB of a panel.
-const STEPS: usize = 32;
+const STEPS: usize = 64;
 
 /// How far ahead of the weight stream to prefetch, in bytes: 2 to 4% faster than without where weights come from L3 or memory, and no
 /// slower where they are in L2 (Zen 3, `examples/prefetch.rs` of the runtime; 1024 to 4096 are 0 to 4% apart).
@@ -52,14 +54,22 @@ impl<Y: Element, const A: usize> Sparse<'_, '_, '_, Y, A> {
 impl<Y: Element, const A: usize> DotOp for Sparse<'_, '_, '_, Y, A> {
     #[inline(always)]
     fn eval<D: Dot>(self, dot: D) {
-        let mut steps = [Gather::default(); STEPS];
+        let mut steps = Steps { places: [[0; 4]; STEPS], weights: [D::Four::default(); STEPS] };
         for first in self.rows.clone().step_by(ROWS) {
             for io in self.ios.iter_mut() {
                 assert!(io.x.len() == self.weight.k() * TOKENS);
                 for row in (first..self.rows.end.min(first + ROWS)).step_by(4) {
                     let mut block = each!([0, 1, 2, 3], |i| [self.init[row + i]; TOKENS]);
+                    let groups = self.weight.block(row / 4);
+                    let fitting = if D::ALL_PAIRS { groups.len() } else { self.weight.fitting(row / 4) * GROUP };
+                    let (pairs, others) = groups.split_at(fitting);
                     // SAFETY: the view has checked that every index is below k, and x holds k rows of 64 tokens.
-                    unsafe { sparse_block::<D, A>(dot, self.weight.block(row / 4), io.x, &mut steps, &mut block) };
+                    unsafe {
+                        add_groups::<D, A, true>(dot, pairs, io.x, &mut steps, &mut block);
+                        if !D::ALL_PAIRS {
+                            add_groups::<D, A, false>(dot, others, io.x, &mut steps, &mut block);
+                        }
+                    }
                     finish(dot.avx2(), self.epilogue, row, row - self.rows.start, &block, io);
                 }
             }
@@ -67,35 +77,44 @@ impl<Y: Element, const A: usize> DotOp for Sparse<'_, '_, '_, Y, A> {
     }
 }
 
-/// A group of a sparse weight, prepared.
-#[derive(Clone, Copy, Default)]
-struct Gather<F> {
-    /// Where the tokens of its inputs are.
-    at: [u32; 4],
-    weights: F,
+/// Room for what is prepared of some groups.
+struct Steps<F> {
+    /// Where the tokens of each of their inputs are.
+    places: [[u32; 4]; STEPS],
+    /// Their weights; those that are added in pairs stay in the stream.
+    weights: [F; STEPS],
 }
 
-/// Adds the products of four rows. `steps` is room to prepare groups in.
+/// Adds the products of four rows, with PAIRS of groups whose pairs fit.
 ///
 /// # Safety
 /// `groups` is whole groups whose indices are below k; `x` holds k rows of 64 tokens.
 #[inline(always)]
-unsafe fn sparse_block<D: Dot, const A: usize>(dot: D, groups: &[u8], x: &[u8], steps: &mut [Gather<D::Four>; STEPS], block: &mut Block) {
+unsafe fn add_groups<D: Dot, const A: usize, const PAIRS: bool>(
+    dot: D,
+    groups: &[u8],
+    x: &[u8],
+    steps: &mut Steps<D::Four>,
+    block: &mut Block,
+) {
     for groups in groups.chunks(STEPS * GROUP) {
-        let steps = &mut steps[..groups.len() / GROUP];
-        for (step, group) in steps.iter_mut().zip(groups.chunks_exact(GROUP)) {
+        let count = groups.len() / GROUP;
+        let (places, weights) = (&mut steps.places[..count], &mut steps.weights[..count]);
+        for ((group, places), prepared) in groups.chunks_exact(GROUP).zip(places.iter_mut()).zip(weights.iter_mut()) {
             let ahead = const { or_own(A, AHEAD) };
             if ahead > 0 {
                 prefetch(dot.avx2(), group.as_ptr().wrapping_add(ahead));
             }
-            let at = each!([0, 1, 2, 3], |i| (index(group, i) * TOKENS) as u32);
-            *step = Gather { at, weights: dot.four(&group[8..]) };
+            *places = each!([0, 1, 2, 3], |i| (index(group, i) * TOKENS) as u32);
+            if !PAIRS {
+                *prepared = dot.four(weights_of(group));
+            }
         }
         for half in [0, 1] {
             // SAFETY: the caller's promise; `half` is 0 or 1.
             unsafe {
-                sparse_quarter::<D, false>(dot, steps, x, half, block);
-                sparse_quarter::<D, true>(dot, steps, x, half, block);
+                add_quarter::<D, PAIRS, false>(dot, groups, places, weights, x, half, block);
+                add_quarter::<D, PAIRS, true>(dot, groups, places, weights, x, half, block);
             }
         }
     }
@@ -104,17 +123,32 @@ unsafe fn sparse_block<D: Dot, const A: usize>(dot: D, groups: &[u8], x: &[u8], 
 /// Adds four rows × 16 tokens: registers 0 and 1, or with HIGH 2 and 3, of 32 tokens.
 ///
 /// # Safety
-/// Every place in `steps` begins 64 tokens of `x`, and `half` is 0 or 1.
+/// Every one of `places` begins 64 tokens of `x`, and `half` is 0 or 1.
 #[inline(always)]
-unsafe fn sparse_quarter<D: Dot, const HIGH: bool>(dot: D, steps: &[Gather<D::Four>], x: &[u8], half: usize, block: &mut Block) {
+unsafe fn add_quarter<D: Dot, const PAIRS: bool, const HIGH: bool>(
+    dot: D,
+    groups: &[u8],
+    places: &[[u32; 4]],
+    weights: &[D::Four],
+    x: &[u8],
+    half: usize,
+    block: &mut Block,
+) {
     let token = dot.avx2();
     let lanes = 32 * usize::from(HIGH) + 8 * half;
     let mut acc = load_acc(token, block, [lanes, lanes + 16]);
-    for step in steps {
+    for ((group, places), weights) in groups.chunks_exact(GROUP).zip(places).zip(weights) {
         // SAFETY: the caller's promise.
-        let rows = each!(step.at, |at| load(token, unsafe { x.get_unchecked(at as usize + 32 * half..at as usize + 32 * half + 32) }));
-        let [a, b] = interleave_half::<HIGH>(token, rows);
-        multiply(dot, &mut acc, [a, b], &step.weights);
+        let rows = each!(places, |at| load(token, unsafe { x.get_unchecked(*at as usize + 32 * half..*at as usize + 32 * half + 32) }));
+        let x = interleave_half::<HIGH>(token, rows);
+        if PAIRS {
+            for (acc, w) in acc.iter_mut().zip(weights_of(group).as_chunks::<4>().0) {
+                let w = broadcast(token, w);
+                *acc = [dot.add_pairs(acc[0], x[0], w), dot.add_pairs(acc[1], x[1], w)];
+            }
+        } else {
+            multiply(dot, &mut acc, x, weights);
+        }
     }
     store_acc(token, block, [lanes, lanes + 16], &acc);
 }

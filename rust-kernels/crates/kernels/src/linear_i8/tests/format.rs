@@ -20,8 +20,9 @@ fn sparse() -> (Vec<i8>, Vec<u8>) {
 fn a_sparse_weight_is_laid_out_as_documented() {
     let (weight, bytes) = sparse();
     assert_eq!(bytes.len(), 64 + 64 + 64);
-    assert_eq!(bytes[..20], *b"NEU8S8S1\x08\0\0\0\x0a\0\0\0\x02\0\0\0");
-    assert_eq!(bytes[64..76], [0, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0]);
+    assert_eq!(bytes[..20], *b"NEU8S8S2\x08\0\0\0\x0a\0\0\0\x02\0\0\0");
+    // Starts of the row-blocks and the total, then how many groups have pairs that fit.
+    assert_eq!(bytes[64..84], [0, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
     // The first group: four inputs, then four weights of each row.
     assert_eq!(bytes[128..136], [1, 0, 2, 0, 5, 0, 7, 0]);
     let first: Vec<u8> = (0..4).flat_map(|row| [1, 2, 5, 7].map(|k| weight[10 * row + k] as u8)).collect();
@@ -58,11 +59,13 @@ fn broken_sparse_weights_are_refused_with_a_reason() {
     let set = |at: usize, value: u16| move |bytes: &mut Vec<u8>| bytes[at..at + 2].copy_from_slice(&value.to_le_bytes());
     broken(&set(134, 10), "input 10 in group 0 is outside 0..10");
     broken(&set(134, 65_535), "outside 0..10");
-    broken(&set(128, 2), "input 2 in group 0 does not follow 2");
-    broken(&set(130, 6), "input 5 in group 0 does not follow 6");
-    broken(&set(152, 7), "input 7 in group 1 does not follow 7");
-    broken(&set(156, 8), "input 8 in group 1 does not follow 9");
+    broken(&set(128, 2), "input 2 in group 0 occurs twice");
+    broken(&set(152, 7), "input 7 in group 1 occurs twice");
+    broken(&set(156, 8), "input 8 in group 1 follows padding");
     broken(&|bytes| bytes[161] = 1, "input 9 occurs twice with weights");
+    broken(&|bytes| bytes[136..138].fill(127), "group 0 has pairs that do not fit 16 bits");
+    broken(&|bytes| bytes[76] = 3, "3 of 2 groups have pairs that fit");
+    broken(&|bytes| bytes[80] = 1, "row-block 1: 1 of 0 groups have pairs that fit");
     broken(&|bytes| bytes[64] = 1, "must start at group 0");
     broken(&|bytes| bytes[72] = 1, "last end at the group count");
     broken(&|bytes| bytes[68] = 3, "spans groups 0..3 of 2");
@@ -72,7 +75,7 @@ fn broken_sparse_weights_are_refused_with_a_reason() {
     broken(&|bytes| bytes.truncate(63), "too few");
     broken(&|bytes| bytes[16..20].fill(255), "at most");
     broken(&|bytes| bytes[16] = 1, "the first row-block must start");
-    broken(&|bytes| bytes[7] = b'2', "the header is not that of a 8x10 weight");
+    broken(&|bytes| bytes[7] = b'1', "the header is not that of a 8x10 weight");
     broken(&|bytes| bytes[63] = 1, "the header");
     assert!(Sparse4x1U8S8::view(8, 11, &good).is_err());
     assert!(Sparse4x1U8S8::view(4, 10, &good).is_err());
@@ -87,7 +90,25 @@ fn a_repeated_input_is_padding_only_in_the_last_group() {
     for row in 0..4 {
         bytes[128 + 8 + 4 * row + 3] = 0;
     }
-    assert!(matches!(Sparse4x1U8S8::view(4, 8, &bytes), Err(KernelError::Sparse(reason)) if reason.contains("does not follow 2")));
+    assert!(
+        matches!(Sparse4x1U8S8::view(4, 8, &bytes), Err(KernelError::Sparse(reason)) if reason.contains("input 2 in group 0 occurs twice"))
+    );
+}
+
+/// Inputs 0, 1 and 2 do not fit one another.
+#[test]
+fn inputs_stand_beside_those_that_they_fit() {
+    let mut weight = vec![0i8; 4 * 8];
+    for (k, column) in
+        [[100, 100, 0, 0], [100, 0, 100, 0], [100, 0, 0, 127], [-100, 1, 1, 1], [0, -128, -128, 0], [-1; 4], [-1; 4]].iter().enumerate()
+    {
+        (0..4).for_each(|row| weight[8 * row + k] = column[row]);
+    }
+    let bytes = Sparse4x1U8S8::pack(4, 8, &weight).unwrap();
+    let view = Sparse4x1U8S8::view(4, 8, &bytes).unwrap();
+    let inputs = |group: &[u8]| [0, 2, 4, 6].map(|i| u16::from_le_bytes([group[i], group[i + 1]]));
+    assert_eq!(view.block(0).chunks_exact(24).map(inputs).collect::<Vec<_>>(), [[0, 3, 1, 4], [2, 5, 6, 6]]);
+    assert_eq!(view.fitting(0), 2);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::head::Job;
 use super::products::{Byte, Products, QUAD, Row, tile_reach};
 use crate::dot_u8s8::avx2::{Dot, DotOp, dispatch, interleave, load, splat, store};
 use crate::dot_u8s8::each;
+use crate::dot_u8s8::steps::Steps;
 use crate::panel::TOKENS;
 use neural_engine_isa::{Avx2, Isa, Simd};
 
@@ -56,29 +57,23 @@ impl<D: Dot> Products for By<D> {
         w: &[B],
         steps: usize,
     ) -> [Row<Self>; 4] {
-        let (dot, token) = (self.0, self.simd());
+        let dot = self.0;
         let w = &B::bytes(w)[..tile_reach(ROW, STEP, steps)];
-        let mut at = 0;
+        let (mut at, mut prepared) = (0, Steps::<D::Four, STEPS>::new());
         for x in x[..steps * QUAD].chunks(STEPS * QUAD) {
             // Each row is used for four times 16 lanes: prepared once, it costs a load then.
-            let mut prepared = [D::Four::default(); STEPS];
-            for four in &mut prepared[..x.len() / QUAD] {
+            prepared.clear();
+            for quad in 0..x.len() / QUAD {
                 let mut bytes = [0; 16];
                 for i in 0..4 {
                     bytes[4 * i..4 * i + 4].copy_from_slice(&w[at + ROW * i..at + ROW * i + 4]);
                 }
-                *four = dot.four(&bytes);
+                prepared.push(dot, quad, &bytes);
                 at += STEP;
             }
             for j in 0..4 {
                 let mut part = [acc[0][j], acc[1][j], acc[2][j], acc[3][j]];
-                for (x, four) in x.chunks_exact(QUAD).zip(&prepared) {
-                    let x = [dot.x(load(token, &x[64 * j..])), dot.x(load(token, &x[64 * j + 32..]))];
-                    for (i, part) in part.iter_mut().enumerate() {
-                        let w = dot.row(four, i);
-                        *part = [dot.add(part[0], x[0], w), dot.add(part[1], x[1], w)];
-                    }
-                }
+                prepared.add(dot, &mut part, x, j);
                 for i in 0..4 {
                     acc[i][j] = part[i];
                 }

@@ -23,15 +23,15 @@ pub(crate) trait Dot: Copy {
     fn x(self, x: __m256i) -> Self::X;
     /// Prepares weights.
     fn w(self, w: __m256i) -> Self::W;
-    /// Prepares the first 16 bytes, four of each row.
-    fn four(self, w: &[u8]) -> Self::Four;
+    /// Prepares four of each row.
+    fn four(self, w: &[u8; 16]) -> Self::Four;
     /// One of four rows, the same in every lane.
     fn row(self, four: &Self::Four, row: usize) -> Self::W;
-    /// Whether [`add_with_surplus`](Self::add_with_surplus) adds one.
-    const SURPLUS: bool;
     /// acc + Σ x · w per lane, wrapping.
     fn add(self, acc: __m256i, x: Self::X, w: Self::W) -> __m256i;
-    /// The same plus the surplus of x and that of w.
+    /// Whether [`add_with_surplus`](Self::add_with_surplus) adds one.
+    const SURPLUS: bool;
+    /// [`add`](Self::add) plus the surplus of x and that of w.
     fn add_with_surplus(self, acc: __m256i, x: Self::X, w: Self::W) -> __m256i;
     /// acc + surplus of x per lane, wrapping.
     fn x_surplus(self, acc: __m256i, x: Self::X) -> __m256i;
@@ -66,10 +66,8 @@ impl Dot for Widen {
     type W = [__m256i; 2];
     /// Of each row, the even two and the odd two.
     type Four = [[[i16; 2]; 2]; 4];
-    const SURPLUS: bool = true;
     #[inline(always)]
-    fn four(self, w: &[u8]) -> Self::Four {
-        let w: &[u8; 16] = w.first_chunk().expect("four rows are 16 bytes");
+    fn four(self, w: &[u8; 16]) -> Self::Four {
         let mut four = Self::Four::default();
         // SAFETY: 16 bytes are read and 32 written, which is what the arrays hold; the value proves the features.
         unsafe {
@@ -96,6 +94,7 @@ impl Dot for Widen {
     fn add(self, acc: __m256i, x: [__m256i; 2], w: [__m256i; 2]) -> __m256i {
         op!(_mm256_add_epi32(acc, _mm256_add_epi32(_mm256_madd_epi16(x[0], w[0]), _mm256_madd_epi16(x[1], w[1]))))
     }
+    const SURPLUS: bool = true;
     #[inline(always)]
     fn add_with_surplus(self, acc: __m256i, x: [__m256i; 2], w: [__m256i; 2]) -> __m256i {
         op!(_mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_add_epi16(x[0], w[1]), _mm256_add_epi16(x[1], w[0]))))
@@ -127,9 +126,8 @@ impl Dot for Vnni {
     type X = __m256i;
     type W = __m256i;
     type Four = [[u8; 4]; 4];
-    const SURPLUS: bool = false;
     #[inline(always)]
-    fn four(self, w: &[u8]) -> [[u8; 4]; 4] {
+    fn four(self, w: &[u8; 16]) -> [[u8; 4]; 4] {
         *w.as_chunks().0.first_chunk().expect("four rows are 16 bytes")
     }
     #[inline(always)]
@@ -148,6 +146,7 @@ impl Dot for Vnni {
     fn add(self, acc: __m256i, x: __m256i, w: __m256i) -> __m256i {
         op!(_mm256_dpbusd_avx_epi32(acc, x, w))
     }
+    const SURPLUS: bool = false;
     #[inline(always)]
     fn add_with_surplus(self, acc: __m256i, x: __m256i, w: __m256i) -> __m256i {
         self.add(acc, x, w)
@@ -272,6 +271,7 @@ pub(crate) fn interleave_half<const HIGH: bool>(_: Avx2, rows: [__m256i; 4]) -> 
 
 #[cfg(test)]
 mod tests {
+    use super::super::pairs_fit;
     use super::*;
 
     /// Four weights times 8 lanes, added to a start.
@@ -282,20 +282,23 @@ mod tests {
         sums: &'a mut [i32; 8],
         /// As row 2 of four, the others of which are −1, with the surplus, which is then taken out.
         of_rows: &'a mut [i32; 8],
+        /// In pairs, where they fit.
+        in_pairs: &'a mut [i32; 8],
     }
 
     impl DotOp for Four<'_> {
         #[inline(always)]
         fn eval<D: Dot>(self, dot: D) {
             let token = dot.avx2();
-            let (x, w) = (dot.x(load(token, self.x)), dot.w(broadcast(token, self.w)));
-            store_i32(token, self.sums, dot.add(splat(token, self.start), x, w));
+            let (start, bytes) = (splat(token, self.start), load(token, self.x));
+            let (x, w) = (dot.x(bytes), broadcast(token, self.w));
+            store_i32(token, self.sums, dot.add(start, x, dot.w(w)));
             let mut rows = [0xff; 16];
             rows[8..12].copy_from_slice(self.w);
-            let rows = dot.four(&rows);
+            let four = dot.four(&rows);
             let mut of_w = [0; 8];
-            store_i32(token, &mut of_w, dot.w_surplus(splat(token, 0), &rows));
-            store_i32(token, self.of_rows, dot.add_with_surplus(splat(token, self.start), x, dot.row(&rows, 2)));
+            store_i32(token, &mut of_w, dot.w_surplus(splat(token, 0), &four));
+            store_i32(token, self.of_rows, dot.add_with_surplus(start, x, dot.row(&four, 2)));
             if D::SURPLUS {
                 let mut of_x = [0; 8];
                 store_i32(token, &mut of_x, dot.x_surplus(splat(token, 0), x));
@@ -303,6 +306,8 @@ mod tests {
                     *sum = sum.wrapping_sub(of_x).wrapping_sub(of_w[4]);
                 }
             }
+            let in_pairs = if D::ALL_PAIRS || pairs_fit(&rows) { dot.add_pairs(start, bytes, w) } else { dot.add(start, x, dot.w(w)) };
+            store_i32(token, self.in_pairs, in_pairs);
         }
     }
 
@@ -313,21 +318,22 @@ mod tests {
         if !vnni {
             println!("AVX-VNNI skipped: this CPU has none");
         }
-        let ends = [-128i8, -127, -1, 0, 1, 127];
+        let ends = [-128i8, -127, -1, 0, 1, 64, 127];
         let x: [u8; 32] = std::array::from_fn(|i| [255, 254, 128, 127, 1, 0, 255, 3][(i * 5 + i / 4) % 8]);
         for code in 0..ends.len().pow(4) {
             let w: [i8; 4] = std::array::from_fn(|i| ends[code / ends.len().pow(i as u32) % ends.len()]);
             let start = [0, i32::MAX - 5, i32::MIN + 5][code % 3];
             let want: [i32; 8] =
                 std::array::from_fn(|lane| (0..4).fold(start, |sum, i| sum.wrapping_add(i32::from(x[4 * lane + i]) * i32::from(w[i]))));
-            let (w, mut sums, mut of_rows) = (w.map(|w| w as u8), [0; 8], [0; 8]);
+            let w = w.map(|w| w as u8);
+            let (mut sums, mut of_rows, mut in_pairs) = ([0; 8], [0; 8], [0; 8]);
             // SAFETY: the token proves AVX2 and FMA.
-            unsafe { by_widening(token, Four { x: &x, w: &w, start, sums: &mut sums, of_rows: &mut of_rows }) };
-            assert_eq!([sums, of_rows], [want; 2], "by widening");
+            unsafe { by_widening(token, Four { x: &x, w: &w, start, sums: &mut sums, of_rows: &mut of_rows, in_pairs: &mut in_pairs }) };
+            assert_eq!([sums, of_rows, in_pairs], [want; 3], "by widening");
             if vnni {
                 // SAFETY: the token proves AVX2 and FMA, and AVX-VNNI was detected.
-                unsafe { by_vnni(token, Four { x: &x, w: &w, start, sums: &mut sums, of_rows: &mut of_rows }) };
-                assert_eq!([sums, of_rows], [want; 2], "by AVX-VNNI");
+                unsafe { by_vnni(token, Four { x: &x, w: &w, start, sums: &mut sums, of_rows: &mut of_rows, in_pairs: &mut in_pairs }) };
+                assert_eq!([sums, of_rows, in_pairs], [want; 3], "by AVX-VNNI");
             }
         }
     }

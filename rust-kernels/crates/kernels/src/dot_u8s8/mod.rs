@@ -4,6 +4,8 @@
 pub(crate) mod avx2;
 #[cfg(all(target_arch = "x86_64", not(ne_portable)))]
 pub(crate) mod avx512_vnni;
+#[cfg(all(target_arch = "x86_64", not(ne_portable)))]
+pub(crate) mod steps;
 
 /// `$body` for each of four values. Written out: `array::map` and closures are not always inlined, and what is not inlined into a
 /// function with the tier's features runs without its instructions.

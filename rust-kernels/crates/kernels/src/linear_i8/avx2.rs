@@ -11,23 +11,22 @@ use super::tier::Tier;
 use crate::Activation;
 use crate::ahead::or_own;
 use crate::bf16;
-use crate::dot_u8s8::avx2::{
-    Dot, DotOp, broadcast, dispatch, interleave, interleave_half, load, load_i32, prefetch, splat, store, store_i32,
-};
+use crate::dot_u8s8::avx2::{Dot, DotOp, dispatch, interleave, interleave_half, load, load_i32, prefetch, splat, store, store_i32};
 use crate::dot_u8s8::each;
+use crate::dot_u8s8::steps::{Acc, QUAD, add_pairs, add_wide};
 use crate::panel::{Io, TOKENS};
-use core::arch::x86_64::{__m256, __m256i};
+use core::arch::x86_64::__m256;
 use neural_engine_isa::{Avx2, Isa, Simd};
 use std::ops::Range;
-
-/// Bytes of a panel's interleaved copy per four inputs.
-const QUAD: usize = 4 * TOKENS;
 
 /// Rows that one panel meets before the next takes its place in L1 and L2.
 const ROWS: usize = 32;
 
-/// Steps of four inputs whose weights are prepared together: 2 KB of them, and at most 8 KB of a panel.
-const STEPS: usize = 64;
+/// Groups of a sparse weight that are prepared together: 1 KB of places, and at most 16 KB of a panel, which all passes find in L1.
+const GROUPS: usize = 64;
+
+/// Steps of a dense weight that are prepared together, with 8 KB of a panel.
+const DENSE_STEPS: usize = 32;
 
 /// How far ahead of the weight stream to prefetch, in bytes: 2 to 4% faster than without where weights come from L3 or memory, and no
 /// slower where they are in L2 (Zen 3, `examples/prefetch.rs` of the runtime; 1024 to 4096 are 0 to 4% apart).
@@ -54,7 +53,7 @@ impl<Y: Element, const A: usize> Sparse<'_, '_, '_, Y, A> {
 impl<Y: Element, const A: usize> DotOp for Sparse<'_, '_, '_, Y, A> {
     #[inline(always)]
     fn eval<D: Dot>(self, dot: D) {
-        let mut steps = Steps { places: [[0; 4]; STEPS], weights: [D::Four::default(); STEPS] };
+        let mut room = Room { places: [[0; 4]; GROUPS], weights: [D::Four::default(); GROUPS] };
         for first in self.rows.clone().step_by(ROWS) {
             for io in self.ios.iter_mut() {
                 assert!(io.x.len() == self.weight.k() * TOKENS);
@@ -65,9 +64,9 @@ impl<Y: Element, const A: usize> DotOp for Sparse<'_, '_, '_, Y, A> {
                     let (pairs, others) = groups.split_at(fitting);
                     // SAFETY: the view has checked that every index is below k, and x holds k rows of 64 tokens.
                     unsafe {
-                        add_groups::<D, A, true>(dot, pairs, io.x, &mut steps, &mut block);
+                        add_groups::<D, A, true>(dot, pairs, io.x, &mut room, &mut block);
                         if !D::ALL_PAIRS {
-                            add_groups::<D, A, false>(dot, others, io.x, &mut steps, &mut block);
+                            add_groups::<D, A, false>(dot, others, io.x, &mut room, &mut block);
                         }
                     }
                     finish(dot.avx2(), self.epilogue, row, row - self.rows.start, &block, io);
@@ -78,11 +77,11 @@ impl<Y: Element, const A: usize> DotOp for Sparse<'_, '_, '_, Y, A> {
 }
 
 /// Room for what is prepared of some groups.
-struct Steps<F> {
+struct Room<F> {
     /// Where the tokens of each of their inputs are.
-    places: [[u32; 4]; STEPS],
+    places: [[u32; 4]; GROUPS],
     /// Their weights; those that are added in pairs stay in the stream.
-    weights: [F; STEPS],
+    weights: [F; GROUPS],
 }
 
 /// Adds the products of four rows, with PAIRS of groups whose pairs fit.
@@ -94,12 +93,12 @@ unsafe fn add_groups<D: Dot, const A: usize, const PAIRS: bool>(
     dot: D,
     groups: &[u8],
     x: &[u8],
-    steps: &mut Steps<D::Four>,
+    room: &mut Room<D::Four>,
     block: &mut Block,
 ) {
-    for groups in groups.chunks(STEPS * GROUP) {
+    for groups in groups.chunks(GROUPS * GROUP) {
         let count = groups.len() / GROUP;
-        let (places, weights) = (&mut steps.places[..count], &mut steps.weights[..count]);
+        let (places, weights) = (&mut room.places[..count], &mut room.weights[..count]);
         for ((group, places), prepared) in groups.chunks_exact(GROUP).zip(places.iter_mut()).zip(weights.iter_mut()) {
             let ahead = const { or_own(A, AHEAD) };
             if ahead > 0 {
@@ -142,35 +141,22 @@ unsafe fn add_quarter<D: Dot, const PAIRS: bool, const HIGH: bool>(
         let rows = each!(places, |at| load(token, unsafe { x.get_unchecked(*at as usize + 32 * half..*at as usize + 32 * half + 32) }));
         let x = interleave_half::<HIGH>(token, rows);
         if PAIRS {
-            for (acc, w) in acc.iter_mut().zip(weights_of(group).as_chunks::<4>().0) {
-                let w = broadcast(token, w);
-                *acc = [dot.add_pairs(acc[0], x[0], w), dot.add_pairs(acc[1], x[1], w)];
-            }
+            add_pairs(dot, &mut acc, x, weights_of(group));
         } else {
-            multiply(dot, &mut acc, x, weights);
+            add_wide(dot, &mut acc, x, weights);
         }
     }
     store_acc(token, block, [lanes, lanes + 16], &acc);
 }
 
-/// Adds the products of four rows of four weights by 16 tokens.
-#[inline(always)]
-fn multiply<D: Dot>(dot: D, acc: &mut [[__m256i; 2]; 4], x: [__m256i; 2], weights: &D::Four) {
-    let x = [dot.x(x[0]), dot.x(x[1])];
-    for (i, acc) in acc.iter_mut().enumerate() {
-        let w = dot.row(weights, i);
-        *acc = [dot.add(acc[0], x[0], w), dot.add(acc[1], x[1], w)];
-    }
-}
-
 /// Two registers of each row.
 #[inline(always)]
-fn load_acc(token: Avx2, block: &Block, at: [usize; 2]) -> [[__m256i; 2]; 4] {
+fn load_acc(token: Avx2, block: &Block, at: [usize; 2]) -> Acc {
     each!([0, 1, 2, 3], |i| [load_i32(token, &block[i][at[0]..]), load_i32(token, &block[i][at[1]..])])
 }
 
 #[inline(always)]
-fn store_acc(token: Avx2, block: &mut Block, at: [usize; 2], acc: &[[__m256i; 2]; 4]) {
+fn store_acc(token: Avx2, block: &mut Block, at: [usize; 2], acc: &Acc) {
     for (row, acc) in block.iter_mut().zip(acc) {
         store_i32(token, &mut row[at[0]..], acc[0]);
         store_i32(token, &mut row[at[1]..], acc[1]);
@@ -196,7 +182,7 @@ impl<Y: Element, const A: usize> Dense<'_, '_, '_, Y, A> {
 impl<Y: Element, const A: usize> DotOp for Dense<'_, '_, '_, Y, A> {
     #[inline(always)]
     fn eval<D: Dot>(self, dot: D) {
-        let mut steps = [D::Four::default(); STEPS];
+        let mut steps = [D::Four::default(); DENSE_STEPS];
         let len = self.weight.k().div_ceil(4) * QUAD;
         let mut surplus = [[0; TOKENS]; MAX_PANELS];
         for ((io, copy), surplus) in self.ios.iter().zip(self.scratch.chunks_exact_mut(len)).zip(&mut surplus) {
@@ -225,11 +211,17 @@ impl<Y: Element, const A: usize> DotOp for Dense<'_, '_, '_, Y, A> {
 
 /// Adds the products of four rows by an interleaved panel, with their surplus; returns that of the rows. `steps` is room to prepare weights in.
 #[inline(always)]
-fn dense_block<D: Dot, const A: usize>(dot: D, pairs: [&[u8]; 2], x: &[u8], steps: &mut [D::Four; STEPS], block: &mut Block) -> [i32; 4] {
+fn dense_block<D: Dot, const A: usize>(
+    dot: D,
+    pairs: [&[u8]; 2],
+    x: &[u8],
+    steps: &mut [D::Four; DENSE_STEPS],
+    block: &mut Block,
+) -> [i32; 4] {
     let token = dot.avx2();
     let mut surplus = splat(token, 0);
-    let streams = pairs[0].chunks(8 * STEPS).zip(pairs[1].chunks(8 * STEPS));
-    for ((first, second), x) in streams.zip(x.chunks(QUAD * STEPS)) {
+    let streams = pairs[0].chunks(8 * DENSE_STEPS).zip(pairs[1].chunks(8 * DENSE_STEPS));
+    for ((first, second), x) in streams.zip(x.chunks(QUAD * DENSE_STEPS)) {
         let ahead = const { or_own(A, AHEAD) };
         if ahead > 0 {
             for line in (0..first.len()).step_by(LINE) {

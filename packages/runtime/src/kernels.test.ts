@@ -24,6 +24,6 @@ it.each([0, 2])('refuses kernels of ABI %i with both versions and the command th
 });
 
 it('hands out kernels of its own ABI', async () => {
-  const kernels = await withKernelsOf(3);
+  const kernels = await withKernelsOf(4);
   expect(kernels().ABI).toBe(4);
 });

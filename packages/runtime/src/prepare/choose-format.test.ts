@@ -27,9 +27,11 @@ describe('auto', () => {
       expect(choice.reason).toMatch(new RegExp(`^${zeros}\\.0% of its 4x1 blocks are zero: \\S+ modelled [\\d.]+× as fast as \\S+$`));
     }
   });
-  it('skips zeros where nearly all are, and none where there are none', () => {
-    expect(chooseFormat(weight(64, 100, 95), 's8', {})).toMatchObject({ format: 'sparse4x1' });
-    expect(chooseFormat(weight(64, 128, 0), 's8', {})).toMatchObject({ format: tiles ? 'tiled' : 'dense', gain: 1 });
+  it('skips zeros where nearly all are', () => expect(chooseFormat(weight(64, 100, 95), 's8', {})).toMatchObject({ format: 'sparse4x1' }));
+  it('takes a dense form where there are none, except where the kernel for the sparse one is faster even so', () => {
+    const inPairs = linearCandidates(64, 128, 16 * 128, 2)[0]!.kernel === 'spmm_u8s8_4x1_avx2';
+    const dense = { format: tiles ? 'tiled' : 'dense', gain: 1 };
+    expect(chooseFormat(weight(64, 128, 0), 's8', {})).toMatchObject(inPairs ? { format: 'sparse4x1' } : dense);
   });
   it('keeps rows that are no multiple of four dense and says so', () => {
     const choice = chooseFormat(weight(6, 100, 90), 's8', {});
@@ -52,7 +54,7 @@ describe('ties of the cost model', () => {
   const [best, second] = two(zeros);
   const rest = { dense: 9, sparse4x1: 9, tiled: 9, compressed4x1: 9 };
 
-  it('has such a tie to look at', () => expect(lead(zeros)).toBeLessThan(1.05));
+  it('has such a tie to look at', () => expect(lead(zeros)).toBeLessThan(1.15));
   it.each([1, 2, 1.2])('takes the modelled best where the other is measured %f× as slow, and says what was measured', (times) => {
     const choice = chooseFormat(tied, 's8', {}, taking({ ...rest, [best.format]: 1, [second.format]: times }));
     expect(choice.format).toBe(best.format);

@@ -74,8 +74,8 @@ impl<D: Dot> Products for By<D> {
             for j in 0..4 {
                 let mut part = [acc[0][j], acc[1][j], acc[2][j], acc[3][j]];
                 prepared.add(dot, &mut part, x, j);
-                for i in 0..4 {
-                    acc[i][j] = part[i];
+                for (acc, part) in acc.iter_mut().zip(part) {
+                    acc[j] = part;
                 }
             }
         }

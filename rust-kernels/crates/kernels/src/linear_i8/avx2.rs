@@ -28,8 +28,8 @@ const GROUPS: usize = 64;
 /// Steps of a dense weight that are prepared together, with 8 KB of a panel.
 const DENSE_STEPS: usize = 32;
 
-/// How far ahead of the weight stream to prefetch, in bytes: 2 to 4% faster than without where weights come from L3 or memory, and no
-/// slower where they are in L2 (Zen 3, `examples/prefetch.rs` of the runtime; 1024 to 4096 are 0 to 4% apart).
+/// How far ahead of the weight stream to prefetch, in bytes: 3 to 6% faster than without where weights come from L3 or memory, and no
+/// slower where they are in L2 (Zen 3, `examples/prefetch.rs` of the runtime; 1024 to 4096 are 0 to 2% apart).
 pub(super) const AHEAD: usize = 2048;
 
 /// Accumulators of four rows, tokens in lane order.

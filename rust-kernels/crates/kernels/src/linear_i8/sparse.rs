@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | 0..64 | header: magic `NEU8S8S2`, m, k, groups as u32 |
 //! | 64.. | `starts`, u32 `[m/4 + 1]`: first group of each row-block and the total |
-//! | next | `fitting`, u32 `[m/4]`: how many groups of each row-block, the first of it, have pairs that fit; both padded to 64 |
+//! | next | `fitting`, u32 `[m/4]`: how many groups of each row-block, its first ones, have pairs that fit; padded to 64 with `starts` |
 //! | next | groups of 24 bytes: `k` u16 `[4]`, weights s8 `[4 rows][4 k]`; padded to 64 |
 //!
 //! An input occurs once in a row-block. Inputs stand beside those with which they fit: sums of two products, of the weights 0 and 1 and
@@ -126,7 +126,7 @@ impl<'a> Sparse4x1U8S8<'a> {
         read_u32(self.starts, 4 * block) as usize
     }
 
-    /// How many groups of a row-block, the first of it, have pairs that fit.
+    /// How many groups of a row-block, its first ones, have pairs that fit.
     #[inline(always)]
     pub(super) fn fitting(&self, block: usize) -> usize {
         read_u32(self.fitting, 4 * block) as usize
@@ -189,8 +189,8 @@ fn in_pairs(inputs: &[usize], fit: impl Fn(usize, usize) -> bool) -> Vec<usize> 
             continue;
         }
         // The nearest: memory is still gone through from its beginning to its end.
-        let candidates = at + 1..inputs.len().min(at + 1 + CANDIDATES);
-        match candidates.into_iter().find(|&other| !taken[other] && fit(input, inputs[other])) {
+        let mut candidates = at + 1..inputs.len().min(at + 1 + CANDIDATES);
+        match candidates.find(|&other| !taken[other] && fit(input, inputs[other])) {
             Some(other) => {
                 taken[other] = true;
                 pairs.extend([input, inputs[other]]);
